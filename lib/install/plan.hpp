@@ -1,0 +1,76 @@
+// The plan: what a change will do, before it does it. Looks at the install (status calls; file
+// bytes only where a stamp does not match), never writes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/beneath_dir.hpp"
+#include "base/stop_token.hpp"
+#include "install/component.hpp"
+
+namespace shoal::install {
+
+enum class FileOrigin {
+  keep,      // in place already, unchanged
+  move,      // the same bytes under an old path that goes away: a rename
+  copy,      // the same bytes under an old path that stays
+  assemble,  // from reused chunks and fetched pieces
+  empty,     // no bytes
+  leave,     // config the user changed, or create_once that exists: not touched
+};
+
+struct FilePlan {
+  FileOrigin origin = FileOrigin::assemble;
+  std::uint32_t old_component = 0;  // for move and copy
+  FileIndex old_file;
+  bool displaces_user_file = false;  // a changed or unknown file stands at the path: moved aside
+};
+
+struct ComponentPlan {
+  TargetComponent target;
+  std::vector<FilePlan> files;  // by FileIndex of the target
+};
+
+// Where assembled bytes can be had on this disk.
+struct ReuseSource {
+  std::uint32_t old_component = 0;
+  FileIndex old_file;
+  std::uint64_t old_offset = 0;
+  std::uint32_t component = 0;
+  FileIndex file;
+  std::uint64_t offset = 0;
+  content::Chunk chunk;
+};
+
+struct PlanTotals {
+  std::uint64_t fetch_bytes = 0;       // plain image bytes that must come from peers or edge
+  std::uint64_t edge_bytes = 0;        // what the edge would send for them, compressed
+  std::uint64_t reuse_bytes = 0;       // taken from this disk: kept, moved, copied, chunks
+  std::uint64_t write_bytes = 0;       // written to the disk
+  std::uint64_t peak_extra_bytes = 0;  // disk space needed beyond what is in use now
+  std::uint64_t final_bytes = 0;       // size of the install afterwards
+  std::uint64_t removed_files = 0;
+};
+
+struct Plan {
+  RelativePath folder;  // the install's, in the library
+  std::vector<InstalledComponent> installed;
+  std::vector<ComponentPlan> components;
+  std::vector<ReuseSource> reuse;
+  std::vector<RelativePath> remove_files;  // old paths that go away, unchanged by the user
+  std::vector<RelativePath> moved_aside;   // the user's changed files that must make room
+  PlanTotals totals;
+  bool nothing_to_do = false;  // installed == target, byte for byte as far as stamps tell
+
+  explicit Plan(RelativePath install_folder) : folder(std::move(install_folder)) {}
+};
+
+// `installed` empty: a first install. Errors: disk_full (peak_extra_bytes beyond the free space,
+// said with both figures), read_only, not_allowed, path_invalid, cancelled, io_error.
+Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
+                       std::vector<InstalledComponent> installed,
+                       std::vector<TargetComponent> targets, const StopToken& stop);
+
+}  // namespace shoal::install

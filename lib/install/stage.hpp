@@ -1,0 +1,55 @@
+// Staging: fills a folder beside the install (<library>/.shoal/staging/<change>/<component>/) from
+// what this disk already has, and tells which pieces and blocks are still missing. Resumable: run
+// again after a kill it finds what the earlier run had staged, by hashing it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/stop_token.hpp"
+#include "base/worker_pool.hpp"
+#include "install/plan.hpp"
+#include "install/tree_image.hpp"
+
+namespace shoal::install {
+
+struct StagedComponent {
+  std::shared_ptr<TreeImage> image;
+  transfer::PieceSet have;     // complete and checked against their piece hashes
+  transfer::BlockMap partial;  // blocks of the other pieces that are there (gap blocks included)
+};
+
+struct Staging {
+  RelativePath folder;  // of the whole change, beneath the library
+  std::vector<StagedComponent> components;
+  std::uint64_t reused_bytes = 0;   // taken from this disk
+  std::uint64_t written_bytes = 0;  // by staging itself
+  std::uint64_t resumed_bytes = 0;  // found staged by an earlier run
+
+  explicit Staging(RelativePath staging_folder) : folder(std::move(staging_folder)) {}
+};
+
+// Names of the steps at which the kill harness stops the process (see docs/testing.md).
+using StepHook = std::function<void(std::string_view step)>;
+
+// `library` must outlive the images. Blocking; worker thread. Errors: disk_full, io_error,
+// cancelled … (what was staged stays for the next run; discard_staging removes it).
+Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
+                      WorkerPool& pool, const StopToken& stop, const StepHook& step = {});
+
+Result<void> discard_staging(const BeneathDir& library, const std::string& change);
+
+// Verifies each staged file against its merkle root through a fresh read of the descriptor that
+// will be renamed. Damaged files: the pieces that must be fetched again (by component), nothing
+// else is lost. Empty: all is well.
+struct StagedDamage {
+  std::uint32_t component = 0;
+  FileIndex file;
+  std::vector<PieceIndex> pieces;
+};
+Result<std::vector<StagedDamage>> verify_staged(const BeneathDir& library, const Plan& plan,
+                                                const Staging& staging, WorkerPool& pool,
+                                                const StopToken& stop);
+
+}  // namespace shoal::install

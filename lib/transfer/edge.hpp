@@ -1,0 +1,65 @@
+// The edge as the agent and the scheduler see it. Implemented by `edge` on curl; a fake in tests.
+// All methods and all callbacks on the main thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "content/edge_index.hpp"
+#include "transfer/image_store.hpp"
+#include "transfer/swarm.hpp"
+
+namespace shoal::transfer {
+
+struct EdgeArtifact {
+  std::shared_ptr<const content::EdgeIndex> index;
+  std::shared_ptr<const std::vector<Digest>> piece_hashes;
+  std::shared_ptr<ImageStore> store;  // where the parts that need no fetching are read
+  std::vector<std::string> mirrors;   // base URLs, in order of preference
+};
+
+// A mirror's health, for `status`.
+struct MirrorStatus {
+  std::string url;
+  bool dropped = false;     // it served wrong bytes: not asked again in this session
+  std::string last_error;   // empty when the last request went well
+  std::uint64_t bytes = 0;  // received from it
+  std::uint64_t wrong_pieces = 0;
+};
+
+class EdgeEvents {
+ public:
+  virtual ~EdgeEvents() = default;
+  // Assembled, and its hash is right. wire_bytes: what crossed the network for it.
+  virtual void edge_piece(const ArtifactId& artifact, PieceIndex piece, Bytes bytes,
+                          std::uint64_t wire_bytes) = 0;
+  // Given up on for now: every mirror failed. source_unavailable or network (retryable: ask again
+  // after retry_after_ms), verification_failed (every mirror serves wrong bytes), …
+  virtual void edge_failed(const ArtifactId& artifact, PieceIndex piece, const Error& error,
+                           std::uint32_t retry_after_ms) = 0;
+};
+
+class Edge {
+ public:
+  virtual ~Edge() = default;
+  virtual void add(const ArtifactId& artifact, EdgeArtifact description, EdgeEvents& events) = 0;
+  virtual void remove(const ArtifactId& artifact) = 0;  // cancels what is in flight
+  // Pieces in the order wanted, with the frames that are needed (bit i: frame i; all ones: the
+  // whole piece; the rest is read from the store). Neighbours in a bundle are joined into one
+  // request.
+  struct Want {
+    PieceIndex piece;
+    std::uint64_t frames = ~0ULL;
+  };
+  virtual void fetch(const ArtifactId& artifact, const std::vector<Want>& wants) = 0;
+  virtual void cancel(const ArtifactId& artifact, const std::vector<PieceIndex>& pieces) = 0;
+  virtual void set_download_limit(std::uint64_t bytes_per_s) = 0;  // 0: none
+  virtual std::vector<MirrorStatus> mirrors() const = 0;
+  virtual std::uint64_t download_bytes_per_s(const ArtifactId& artifact) const = 0;
+};
+
+}  // namespace shoal::transfer

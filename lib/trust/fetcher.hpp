@@ -1,0 +1,22 @@
+// What the updater asks of the network: bytes of one path, never more than a limit. Implemented by
+// `edge` on curl; a fake repository in tests.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+namespace shoal::trust {
+
+class Fetcher {
+ public:
+  virtual ~Fetcher() = default;
+  // `path` is relative to the repository ("metadata/1.root.json"), percent-encoded where needed.
+  // Blocks the calling thread (a worker's). Errors: not_found (404 and 403: the file does not
+  // exist), too_large as soon as a byte beyond max_bytes is offered, network, network_timeout.
+  virtual Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) = 0;
+};
+
+}  // namespace shoal::trust

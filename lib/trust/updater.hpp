@@ -1,0 +1,65 @@
+// The TUF client workflow (specification 1.0.34, section 5) for one repository: a thin layer that
+// fetches and keeps files around the pure verifier. One object is one update cycle: "now" is fixed
+// at construction (5.1). Blocking; used on a worker thread, by one thread at a time.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/sha256.hpp"
+#include "trust/fetcher.hpp"
+
+namespace shoal::trust {
+
+// Each field names the attack it stops.
+struct Limits {
+  std::uint64_t root_bytes = 512 << 10;         // endless data
+  std::uint64_t timestamp_bytes = 64 << 10;     // endless data
+  std::uint64_t snapshot_bytes = 4 << 20;       // endless data, when the timestamp gives no length
+  std::uint64_t targets_bytes = 16 << 20;       // endless data, when the snapshot gives no length
+  std::uint64_t target_file_bytes = 256 << 20;  // a signed but absurd length
+  std::uint32_t roots_per_update = 256;         // endless root chain
+  std::uint32_t signatures_per_role = 256;      // slow verification
+  std::uint32_t keys_per_role = 256;            // slow verification
+  std::uint32_t delegations_visited = 64;       // delegation graphs without end
+  std::uint32_t json_depth = 32;                // stack exhaustion
+};
+
+struct TargetInfo {
+  std::string path;
+  std::uint64_t length = 0;
+  Digest sha256;
+};
+
+class Updater {
+ public:
+  // `metadata_dir` holds the trusted metadata, byte for byte as received: root.json,
+  // timestamp.json, snapshot.json, targets.json, <percent-encoded role>.json. It must hold
+  // root.json (see trust_initial_root).
+  Updater(std::filesystem::path metadata_dir, std::string metadata_prefix,
+          std::string targets_prefix, Fetcher& fetcher, UtcSeconds now, Limits limits = {});
+  ~Updater();
+
+  // 5.2 to 5.6: root, timestamp, snapshot, top-level targets. Errors: metadata_*,
+  // signature_invalid, network…; what was trusted before stays.
+  Result<void> refresh();
+  // 5.6.7: searches the delegations; fetches roles as needed. not_found when no role names it.
+  Result<TargetInfo> find_target(const std::string& path);
+  // 5.7: fetches and checks length and hash. Consistent snapshots where the root says so.
+  Result<Bytes> download_target(const TargetInfo& target);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Checks that the bytes are a well-formed root signed by its own keys, and puts them into the
+// (created) directory as the root to begin with. Errors: metadata_invalid, signature_invalid,
+// conflict when another root is there.
+Result<void> trust_initial_root(const std::filesystem::path& metadata_dir, ByteView root_json,
+                                const Limits& limits = {});
+
+}  // namespace shoal::trust
