@@ -54,6 +54,9 @@ constexpr std::array kTable = {
     ErrorKindInfo{K::state_corrupt, "state_corrupt", 500, 1, false,
                   "Keep a copy of the state folder and report it."},
     ErrorKindInfo{K::cancelled, "cancelled", 409, 130, true, "Start it again when you want it."},
+    ErrorKindInfo{K::busy, "busy", 429, 1, true, "Wait for the earlier requests to be answered."},
+    ErrorKindInfo{K::daemon_unreachable, "daemon_unreachable", 503, 3, true,
+                  "Start the daemon ('systemctl start shoald'), or name its socket with --socket."},
     ErrorKindInfo{K::internal, "internal", 500, 1, false, "Report it, with the log."},
 };
 

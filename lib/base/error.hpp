@@ -33,6 +33,8 @@ enum class ErrorKind {
   wrong_passphrase,       // key file could not be opened
   state_corrupt,          // our own database or journal does not make sense
   cancelled,              // by the user or at shutdown
+  busy,                   // too many requests at once from one user
+  daemon_unreachable,     // a client found no daemon at the socket
   internal,               // an exception from a third party that nothing above explains
 };
 
