@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "content/manifest.hpp"
@@ -47,7 +48,10 @@ class ImageMap {
     std::uint64_t size;
     FileIndex file;
   };
-  std::vector<Placed> by_offset_;
+  // Index into by_offset_ of the first file that has a byte at or after the offset.
+  std::size_t first_reaching_past(std::uint64_t offset) const;
+
+  std::vector<Placed> by_offset_;  // non-empty files only
   std::vector<std::uint64_t> offset_of_file_;
   std::vector<std::uint64_t> size_of_file_;
   std::uint32_t piece_size_ = 0;

@@ -19,6 +19,7 @@ inline constexpr std::uint32_t kBlockSize = 16 * 1024;  // BEP 52's leaf, BitTor
 inline constexpr std::uint64_t kMaxReleaseJsonBytes = 256ULL << 20;  // ~1 million files
 inline constexpr std::uint32_t kMinPieceSize = 16 * 1024;
 inline constexpr std::uint32_t kMaxPieceSize = 16 << 20;
+inline constexpr std::uint64_t kMaxPieces = 1ULL << 21;  // what BitTorrent clients accept
 
 enum class FileClass {
   content,      // belongs to the publisher: a changed one is repaired, the user's copy moved aside
@@ -29,7 +30,7 @@ enum class FileClass {
 struct FileEntry {
   RelativePath path;
   std::uint64_t size = 0;
-  Digest root;               // BEP 52 merkle root; zero digest for an empty file
+  Digest root{};             // BEP 52 merkle root; zero digest for an empty file
   std::uint64_t offset = 0;  // of its first byte in the image; 0 for an empty file
   bool executable = false;
   FileClass file_class = FileClass::content;
@@ -41,7 +42,8 @@ struct SymlinkEntry {
 };
 
 // The content artifact: geometry of the image, and the names of its signed companions (TUF target
-// paths).
+// paths). A component without a single byte has image_size 0, a zero info_hash, no companions
+// (empty target names) and nothing to fetch.
 struct ContentArtifact {
   std::uint32_t piece_size = 0;  // power of two, kMinPieceSize … kMaxPieceSize
   std::uint64_t image_size = 0;  // a whole number of pieces
@@ -84,6 +86,9 @@ struct Release {
 std::string format_release(const Release& release);
 // Errors: metadata_invalid, path_invalid, path_collision, unsupported_version, too_large.
 Result<Release> parse_release(ByteView json);
+
+// Whether the release is marked for a platform whose file systems ignore case (Windows, macOS).
+bool needs_distinct_case(const Release& release);
 
 // Paths of a whole tree together: NFC, no two the same after normalisation, no file that is also a
 // folder of another path, symlinks inside. Names that differ only in case are an error where
