@@ -59,9 +59,9 @@ struct FileBody {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::map<std::string, std::string> headers;  // beside Content-Type, Content-Length, Date
-  std::string body;
-  std::optional<FileBody> file;  // instead of `body`
+  std::map<std::string, std::string> headers{};  // beside Content-Type, Content-Length, Date
+  std::string body{};
+  std::optional<FileBody> file{};  // instead of `body`
 };
 
 // An open-ended body (Server-Sent Events). Loop thread only.
@@ -79,14 +79,19 @@ class Responder {
  public:
   virtual ~Responder() = default;
   virtual void send(Response response) = 0;
-  // Sends the head without a length; `on_closed` is called once when the reader has gone.
+  // Sends the head without a length; `on_closed` is called once when the reader has gone, lags too
+  // far, or the server stops; not when the stream's owner closes or drops it. Never from within
+  // write(). Empty if there was an answer before.
   virtual std::shared_ptr<Stream> stream(Response head, std::function<void()> on_closed) = 0;
 };
 
+// Called on the loop's thread. A responder may be kept and answered later, on the same thread, but
+// must be gone before the loop is destroyed.
 using Handler = std::function<void(Request request, std::shared_ptr<Responder> responder)>;
 
 class Server {
  public:
+  // Ignores SIGPIPE in the whole process: a reader that goes is an error code, not a death.
   Server(EventLoop& loop, Limits limits, Handler handler);
   ~Server();  // stops
 
@@ -96,6 +101,9 @@ class Server {
   // Port 0: any. Returns the port. Errors: conflict (in use), not_allowed, invalid_request.
   Result<std::uint16_t> listen_tcp(const std::string& address, std::uint16_t port);
   void stop();  // closes listeners and connections
+  // Graceful: closes listeners, idle connections and streams, lets requests under way be answered,
+  // then calls back (from the loop). Limits bound the wait, except for the handler's own part.
+  void drain(std::function<void()> on_drained);
   std::size_t connections() const;
 
  private:
@@ -103,6 +111,7 @@ class Server {
   std::shared_ptr<Impl> impl_;  // shared: handlers of asynchronous reads and writes hold it
 };
 
+// "%41" becomes "A"; malformed escapes and '+' stay as they are.
 std::string percent_decode(std::string_view text);
 
 }  // namespace shoal::http
