@@ -33,12 +33,14 @@ class BeneathDir {
   // blocking on it. Links are not followed.
   Result<UniqueFd> open_read(const RelativePath& path) const;
   Result<UniqueFd> open_write(const RelativePath& path) const;  // existing file, read and write
-  // Creates parents as needed; fails with conflict if the file is there, unless `truncate`.
+  // Creates parents as needed. A file, link or FIFO that is there: conflict, or with `truncate`
+  // it is replaced by a new file (whatever else has it open or linked keeps it).
   Result<UniqueFd> create(const RelativePath& path, bool executable, bool truncate = false) const;
 
   Result<EntryStatus> status(const RelativePath& path) const;  // of the link itself; not_found
   bool exists(const RelativePath& path) const;
-  Result<void> make_dirs(const RelativePath& path) const;  // mkdir -p
+  // mkdir -p. Errors: conflict when a file is in the place of one of the folders.
+  Result<void> make_dirs(const RelativePath& path) const;
   Result<void> make_parents(const RelativePath& path) const;
   // Replaces the target if it is a file or link. Both within this handle.
   Result<void> rename(const RelativePath& from, const RelativePath& to) const;

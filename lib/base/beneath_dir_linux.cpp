@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <climits>
 
@@ -21,6 +20,7 @@ namespace shoal {
 namespace {
 
 constexpr int kMaxRemoveDepth = 256;  // deeper than any path of ours; bounds the recursion
+constexpr int kMaxRaces = 16;         // renames elsewhere in the tree that one open puts up with
 
 int openat2_beneath(int fd, const char* path, int flags, ::mode_t mode) {
   ::open_how how{};
@@ -30,6 +30,16 @@ int openat2_beneath(int fd, const char* path, int flags, ::mode_t mode) {
   return static_cast<int>(::syscall(SYS_openat2, fd, path, &how, sizeof how));
 }
 
+// openat that says ELOOP for a link, as openat2 does, where O_DIRECTORY makes it ENOTDIR.
+int openat_no_link(int fd, const char* name, int flags, ::mode_t mode) {
+  int opened = ::openat(fd, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+  if (opened >= 0 || errno != ENOTDIR) return opened;
+  struct ::stat status{};
+  bool link = ::fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+  errno = link ? ELOOP : ENOTDIR;
+  return -1;
+}
+
 // The fallback: no component may be a link, and RelativePath has no "..".
 int open_by_walking(int fd, std::string_view path, int flags, ::mode_t mode) {
   UniqueFd current;
@@ -37,9 +47,8 @@ int open_by_walking(int fd, std::string_view path, int flags, ::mode_t mode) {
   while (true) {
     auto slash = path.find('/');
     std::string component(path.substr(0, slash));
-    if (slash == std::string_view::npos)
-      return ::openat(at, component.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
-    int next = ::openat(at, component.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (slash == std::string_view::npos) return openat_no_link(at, component.c_str(), flags, mode);
+    int next = openat_no_link(at, component.c_str(), O_PATH | O_DIRECTORY, 0);
     if (next < 0) return -1;
     current.reset(next);
     at = next;
@@ -104,18 +113,16 @@ std::string BeneathDir::shown(std::string_view path) const {
 }
 
 Result<UniqueFd> BeneathDir::open_at(std::string_view path, int flags, ::mode_t mode) const {
-  static std::atomic<bool> have_openat2{true};
   std::string text(path);
   int fd = -1;
-  if (have_openat2.load(std::memory_order_relaxed)) {
-    // EAGAIN: something in the tree was renamed during the walk; the kernel asks to try again.
-    for (int attempt = 0; attempt < 16; ++attempt) {
-      fd = openat2_beneath(fd_.get(), text.c_str(), flags | O_NOFOLLOW, mode);
-      if (fd >= 0 || errno != EAGAIN) break;
-    }
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) have_openat2 = errno != ENOSYS;
+  // EAGAIN: something in the tree was renamed during the walk; the kernel asks to try again.
+  for (int attempt = 0; attempt < kMaxRaces; ++attempt) {
+    fd = openat2_beneath(fd_.get(), text.c_str(), flags, mode);
+    if (fd >= 0 || errno != EAGAIN) break;
   }
-  if (fd < 0 && !have_openat2.load(std::memory_order_relaxed))
+  // EPERM: how some container runtimes refuse calls that they do not know. If it was the file's,
+  // walking says so once more.
+  if (fd < 0 && (errno == ENOSYS || errno == EPERM))
     fd = open_by_walking(fd_.get(), text, flags, mode);
   if (fd < 0) return fail(system_error(errno, "open", shown(path)));
   return UniqueFd(fd);
@@ -154,9 +161,13 @@ Result<UniqueFd> BeneathDir::open_write(const RelativePath& path) const {
 Result<UniqueFd> BeneathDir::create(const RelativePath& path, bool executable,
                                     bool truncate) const {
   SHOAL_TRY(make_parents(path));
-  int flags = O_RDWR | O_CREAT | O_NONBLOCK | (truncate ? O_TRUNC : O_EXCL);
-  auto fd = open_at(path.text(), flags, executable ? 0755 : 0644);
-  if (!fd && exists(path) && !truncate)
+  // A new file in place of the old one, rather than the old one emptied: it may be a FIFO, or have
+  // another name elsewhere.
+  if (truncate)
+    if (auto removed = unlink(path); !removed && removed.error().kind != ErrorKind::not_found)
+      return fail(removed.error());
+  auto fd = open_at(path.text(), O_RDWR | O_CREAT | O_EXCL, executable ? 0755 : 0644);
+  if (!fd && exists(path))
     return fail(ErrorKind::conflict, fmt::format("create {}: it exists", shown(path.text())));
   return fd;
 }
@@ -178,8 +189,16 @@ Result<void> BeneathDir::make_dirs(const RelativePath& path) const {
   SHOAL_ASSIGN(auto parent, open_parent(path));
   if (::mkdirat(parent.get(), last_component(path).c_str(), 0755) == 0) return {};
   int error = errno;
-  if (error == EEXIST)
-    if (auto there = status(path); there && there->type == EntryType::directory) return {};
+  auto there = status(path);
+  if (error == EEXIST && there) {
+    if (there->type == EntryType::directory) return {};
+    if (there->type == EntryType::symlink)
+      error = ELOOP;
+    else
+      return fail(ErrorKind::conflict,
+                  fmt::format("create folder {}: a file is in its place", shown(path.text())),
+                  "Move the file away.");
+  }
   return fail(system_error(error, "create folder", shown(path.text())));
 }
 

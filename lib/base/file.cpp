@@ -51,9 +51,15 @@ Result<void> pwrite_all(int fd, ByteView bytes, std::uint64_t offset, std::strin
 }
 
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return fail(system_error(errno, "open", path.native()));
-  SHOAL_ASSIGN(auto stamp, stamp_of(fd.get(), path.native()));
+  struct ::stat status{};
+  if (::fstat(fd.get(), &status) != 0) return fail(system_error(errno, "examine", path.native()));
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorKind::unsupported_file_type, fmt::format("read {}: not a file", path.native()),
+                "Name a file.");
+  FileStamp stamp = FileStamp::of(status);
   if (stamp.size > max_bytes)
     return fail(ErrorKind::too_large, fmt::format("read {}: {} bytes, more than the {} allowed",
                                                   path.native(), stamp.size, max_bytes));
@@ -64,9 +70,9 @@ Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_byt
 
 Result<void> write_file_atomic(const std::filesystem::path& path, ByteView bytes, ::mode_t mode) {
   std::filesystem::path temporary = path;
-  temporary += fmt::format(".tmp.{}", ::getpid());
-  UniqueFd fd(
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+  temporary += fmt::format(".tmp.{}", ::gettid());  // one per thread: writers do not meet
+  ::unlink(temporary.c_str());                      // left by a killed process; maybe planted
+  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd) return fail(system_error(errno, "create", temporary.native()));
   auto written = pwrite_all(fd.get(), bytes, 0, temporary.native());
   if (written && ::fsync(fd.get()) != 0)

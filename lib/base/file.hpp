@@ -53,7 +53,8 @@ Result<void> pread_exact(int fd, MutableByteView out, std::uint64_t offset,
 Result<void> pwrite_all(int fd, ByteView bytes, std::uint64_t offset,
                         std::string_view name_for_errors);
 
-// Errors: not_found, too_large when the file has more than max_bytes, io_error.
+// Errors: not_found, too_large when the file has more than max_bytes, unsupported_file_type (a
+// folder, a FIFO: never waited for), io_error.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
 // Replaces the file as one step: temporary file beside it, fsync, rename, fsync of the folder.
 Result<void> write_file_atomic(const std::filesystem::path& path, ByteView bytes,

@@ -12,11 +12,25 @@ namespace {
 constexpr std::size_t kMaxComponentBytes = 255;  // NAME_MAX on every file system we install to
 constexpr std::size_t kMaxNameBytes = 64;
 
-// The path with control characters shown as '?': safe in a log line or on a terminal.
+// C0 (and DEL) as one byte, C1 as two bytes of UTF-8: terminals obey both.
+bool is_control(std::string_view text, std::size_t i) {
+  auto byte = static_cast<unsigned char>(text[i]);
+  if (byte == 0xc2 && i + 1 < text.size()) return static_cast<unsigned char>(text[i + 1]) < 0xa0;
+  return byte < 0x20 || byte == 0x7f;
+}
+
+// The path as it may stand in a message: cut, without control characters, valid UTF-8 (a message
+// travels as JSON).
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, 200));
-  for (char& c : shown)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  bool ascii_only = !is_valid_utf8(shown);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    bool high = static_cast<unsigned char>(shown[i]) >= 0x80;
+    if (is_control(shown, i) || (high && ascii_only)) {
+      if (high && !ascii_only) shown.erase(i, 1);
+      shown[i] = '?';
+    }
+  }
   return shown;
 }
 
@@ -55,10 +69,8 @@ Result<RelativePath> RelativePath::parse(std::string_view text) {
   if (text.size() > kMaxBytes) return bad_path(text, "it is too long");
   if (text.front() == '/') return bad_path(text, "it is absolute");
   if (!is_valid_utf8(text)) return bad_path(text, "it is not UTF-8");
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) return bad_path(text, "it has a control character");
-  }
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (is_control(text, i)) return bad_path(text, "it has a control character");
   std::size_t start = 0;
   while (start <= text.size()) {
     std::size_t end = std::min(text.find('/', start), text.size());

@@ -8,9 +8,9 @@
 
 namespace shoal {
 
-// Relative, '/'-separated, no empty component, no "." or "..", no NUL or control characters, valid
-// UTF-8, at most kMaxBytes long with components of at most 255 bytes. (That it is also NFC, and
-// unique in its tree, `content` checks: it needs tables.)
+// Relative, '/'-separated, no empty component, no "." or "..", no NUL or control characters (C0,
+// DEL, C1), valid UTF-8, at most kMaxBytes long with components of at most 255 bytes. (That it is
+// also NFC, and unique in its tree, `content` checks: it needs tables.)
 class RelativePath {
  public:
   static constexpr std::size_t kMaxBytes = 4096 - 256;  // PATH_MAX, less room for a library's path
