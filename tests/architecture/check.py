@@ -46,7 +46,7 @@ ONLY_HEADERS = {
 # Third-party headers that one module hides from all others: prefix -> module.
 OWNED = {"sqlite3": "store", "curl/": "edge", "libtorrent/": "swarm"}
 
-# Headers that cost seconds to compile: in .cpp files only.
+# Headers that cost seconds to compile: in .cpp files, and in headers that stay within their module.
 HEAVY = ("libtorrent/", "boost/asio", "boost/beast", "nlohmann/", "CLI/", "toml++/", "curl/",
          "base/asio.hpp", "base/beast.hpp")
 LIGHT = ("nlohmann/json_fwd.hpp", "boost/asio/io_context_fwd.hpp")
@@ -74,11 +74,6 @@ def module_of(path):
 def check_include(path, line, header):
     """Violations of one #include, as messages."""
     module = module_of(path)
-    is_header = path.suffix in (".hpp", ".h")
-    if is_header and module and header.startswith(HEAVY) and not header.startswith(LIGHT):
-        if str(path) not in ("lib/base/asio.hpp", "lib/base/beast.hpp"):
-            yield (f"{path}:{line}: heavy header <{header}> in a header; include it in the .cpp "
-                   "and forward-declare, or hide it behind a struct Impl")
     if header.startswith("boost/asio") and module and not str(path).startswith("lib/base/"):
         yield f'{path}:{line}: include "base/asio.hpp" instead of <{header}> (Boost 1.74 needs it)'
     if not module:
@@ -104,14 +99,49 @@ def check_include(path, line, header):
                f"({', '.join(sorted(only))}), not \"{header}\"")
 
 
+def check_heavy(includes):
+    """Heavy headers that travel: a header of one module, included by another, that brings one in.
+    `includes` maps each file to the (line, header) pairs it includes."""
+    brings = {}  # header of ours, as others include it -> the heavy one it brings in
+
+    def heavy_in(path):
+        name = "/".join(path.parts[1:])
+        if name not in brings:
+            brings[name] = None  # ends a cycle
+            for _, header in includes.get(path, ()):
+                own = Path("lib") / header
+                if header.startswith(HEAVY) and not header.startswith(LIGHT):
+                    brings[name] = header
+                elif own in includes and heavy_in(own):
+                    brings[name] = heavy_in(own)
+        return brings[name]
+
+    for path, pairs in includes.items():
+        for line, header in pairs:
+            target = Path("lib") / header
+            if (not module_of(path) or target not in includes or header.startswith(HEAVY)
+                    or module_of(path) == module_of(target)):
+                continue
+            if heavy_in(target):
+                yield (f"{path}:{line}: \"{header}\" brings the heavy <{heavy_in(target)}> into "
+                       f"'{module_of(path)}'; include it in a .cpp of '{module_of(target)}' and "
+                       "forward-declare, or hide it behind a struct Impl")
+
+
+def includes_of(lines):
+    for number, text in enumerate(lines, 1):
+        match = INCLUDE.match(text)
+        if match:
+            yield number, match.group(2)
+
+
 def check_cpp(path, lines):
     if path.suffix == ".cpp" and not (lines and lines[0].startswith("//")):
         yield (f"{path}:1: open the file with 2 to 6 comment lines: what it does, and the idea "
                "behind it")
+    for number, header in includes_of(lines):
+        yield from check_include(path, number, header)
     for number, text in enumerate(lines, 1):
-        match = INCLUDE.match(text)
-        if match:
-            yield from check_include(path, number, match.group(2))
         if re.search(r"\bco_(await|return|yield)\b", text.split("//")[0]):
             yield (f"{path}:{number}: no coroutines (g++ 12 destroys temporaries in co_await "
                    "twice); use callbacks and a small state class")
@@ -159,10 +189,13 @@ def files_beneath(root, folders, wanted):
 def check(root):
     """All violations in the tree, as messages."""
     root = Path(root)
+    includes = {}
     for path in files_beneath(root, SOURCES, lambda p: p.suffix in (".cpp", ".hpp", ".h", ".c")):
         lines = path.read_text(encoding="utf-8").splitlines()
         yield from check_cpp(path.relative_to(root), lines)
         yield from check_width(path.relative_to(root), lines)
+        includes[path.relative_to(root)] = list(includes_of(lines))
+    yield from check_heavy(includes)
     scripts = [*files_beneath(root, SOURCES, lambda p: p.suffix in (".py", ".sh")),
                *files_beneath(root, TOOLS, lambda p: True)]
     for path in scripts:

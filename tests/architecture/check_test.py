@@ -73,12 +73,20 @@ class PlantedViolations(unittest.TestCase):
         self.write("tests/unit/content/t.cpp", OPENING + "#include <libtorrent/session.hpp>\n")
         self.assertEqual(list(check.check(self.root)), [])
 
-    def test_heavy_header_in_a_header(self):
-        self.write("lib/content/bad.hpp", OPENING + "#include <nlohmann/json.hpp>\n")
-        self.assert_finds("heavy header")
+    def test_heavy_header_that_reaches_another_module(self):
+        self.write("lib/base/inner.hpp", OPENING + "#include <nlohmann/json.hpp>\n")
+        self.write("lib/base/outer.hpp", OPENING + '#include "base/inner.hpp"\n')
+        self.write("lib/content/user.cpp", OPENING + '#include "base/outer.hpp"\n')
+        self.assert_finds("brings the heavy <nlohmann/json.hpp> into 'content'")
+
+    def test_heavy_header_that_stays_within_its_module(self):
+        self.write("lib/content/private.hpp", OPENING + "#include <nlohmann/json.hpp>\n")
+        self.write("lib/content/user.cpp", OPENING + '#include "content/private.hpp"\n')
+        self.assertEqual(list(check.check(self.root)), [])
 
     def test_forward_declarations_are_light(self):
-        self.write("lib/content/ok.hpp", OPENING + "#include <nlohmann/json_fwd.hpp>\n")
+        self.write("lib/base/ok.hpp", OPENING + "#include <nlohmann/json_fwd.hpp>\n")
+        self.write("lib/content/user.cpp", OPENING + '#include "base/ok.hpp"\n')
         self.assertEqual(list(check.check(self.root)), [])
 
     def test_source_without_an_opening(self):
