@@ -41,9 +41,13 @@ class Chunker {
   void finish();  // emits the rest, and starts anew
 
  private:
-  std::uint32_t cut(ByteView window, bool at_end) const;
+  // How many of the bytes belong to the current chunk; `found` if it ends with them.
+  std::size_t advance(ByteView bytes, bool& found);
+
   Sink sink_;
-  Bytes pending_;
+  Sha256 hasher_;              // over the current chunk so far, once it spans two feeds
+  std::uint32_t length_ = 0;   // of that
+  std::uint64_t rolling_ = 0;  // the gear hash
 };
 
 Bytes format_recipes(const Recipes& recipes);  // compressed
