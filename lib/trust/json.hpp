@@ -1,0 +1,23 @@
+// The JSON of signed metadata: a strict reader and OLPC canonical JSON, the form whose bytes are
+// signed (http://wiki.laptop.org/go/Canonical_JSON; not RFC 8785).
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+namespace shoal::trust {
+
+// Errors: metadata_invalid when it is not JSON in UTF-8, names a member twice (two readers could
+// disagree on which counts), or is nested deeper than max_depth. `name` is for the message.
+Result<nlohmann::json> parse_json(ByteView bytes, std::uint32_t max_depth, std::string_view name);
+
+// Members sorted by their bytes, no white space, only '"' and '\' escaped. Errors: metadata_invalid
+// for a number that is not an integer.
+Result<std::string> canonical_json(const nlohmann::json& value);
+
+}  // namespace shoal::trust

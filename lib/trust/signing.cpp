@@ -1,0 +1,156 @@
+// Values to canonical JSON to signatures. The same structs as the parsers give, so that a publisher
+// reads what is there, changes it, and signs the next version.
+#include "trust/signing.hpp"
+
+#include <sodium.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "trust/json.hpp"
+
+namespace shoal::trust {
+namespace {
+
+using nlohmann::json;
+
+json common(const char* type, std::uint64_t version, UtcSeconds expires) {
+  return {{"_type", type},
+          {"spec_version", "1.0.34"},
+          {"version", version},
+          {"expires", format_utc(expires)}};
+}
+
+json to_json(const Hashes& hashes) {
+  json out = json::object();
+  if (hashes.sha256) out["sha256"] = hashes.sha256->hex();
+  if (!hashes.sha512.empty()) out["sha512"] = hashes.sha512;
+  return out;
+}
+
+json to_json(const FileMeta& meta) {
+  json out = {{"version", meta.version}};
+  if (meta.length) out["length"] = *meta.length;
+  if (meta.hashes.given) out["hashes"] = to_json(meta.hashes);
+  return out;
+}
+
+json to_json(const RoleKeys& role) {
+  return {{"keyids", role.key_ids}, {"threshold", role.threshold}};
+}
+
+json to_json(const KeyMap& keys) {
+  json out = json::object();
+  for (const auto& [id, key] : keys) out[id] = format_public_key(key);
+  return out;
+}
+
+json to_json(const Delegation& delegation) {
+  json out = to_json(delegation.keys);
+  out["name"] = delegation.role;
+  out["terminating"] = delegation.terminating;
+  if (delegation.path_hash_prefixes.empty())
+    out["paths"] = delegation.paths;
+  else
+    out["path_hash_prefixes"] = delegation.path_hash_prefixes;
+  return out;
+}
+
+// Our own values hold no fractions, so there always is a canonical form.
+std::string canonical(const json& value) {
+  auto text = canonical_json(value);
+  if (!text) std::abort();
+  return *std::move(text);
+}
+
+Bytes sign(const json& body, Signers signers) {
+  std::string signed_bytes = canonical(body);
+  json signatures = json::array();
+  for (const auto* key : signers)
+    signatures.push_back(
+        {{"keyid", key->id()}, {"sig", to_hex(key->sign(as_bytes(signed_bytes)))}});
+  return to_bytes(canonical({{"signatures", std::move(signatures)}, {"signed", body}}));
+}
+
+}  // namespace
+
+SigningKey SigningKey::generate() {
+  if (sodium_init() < 0) std::abort();  // no randomness: nothing that we sign would be safe
+  Seed seed;
+  randombytes_buf(seed.data(), seed.size());
+  SigningKey key = from_seed(seed);
+  sodium_memzero(seed.data(), seed.size());
+  return key;
+}
+
+SigningKey SigningKey::from_seed(const Seed& seed) {
+  static_assert(crypto_sign_SECRETKEYBYTES == 64 && crypto_sign_SEEDBYTES == kSeedBytes);
+  if (sodium_init() < 0) std::abort();
+  SigningKey key;
+  std::array<std::uint8_t, crypto_sign_PUBLICKEYBYTES> point;
+  crypto_sign_seed_keypair(point.data(), key.secret_.data(), seed.data());
+  key.public_key_ = {"ed25519", "ed25519", to_hex(point)};
+  key.id_ = key_id(key.public_key_);
+  return key;
+}
+
+SigningKey::~SigningKey() { sodium_memzero(secret_.data(), secret_.size()); }
+
+Bytes SigningKey::sign(ByteView message) const {
+  Bytes signature(crypto_sign_BYTES);
+  crypto_sign_detached(signature.data(), nullptr, message.data(), message.size(), secret_.data());
+  return signature;
+}
+
+SigningKey::Seed SigningKey::seed() const {
+  Seed seed;
+  crypto_sign_ed25519_sk_to_seed(seed.data(), secret_.data());
+  return seed;
+}
+
+Bytes sign_root(const Root& root, Signers signers) {
+  json body = common("root", root.version, root.expires);
+  body["consistent_snapshot"] = root.consistent_snapshot;
+  body["keys"] = to_json(root.keys);
+  body["roles"] = {{"root", to_json(root.root)},
+                   {"timestamp", to_json(root.timestamp)},
+                   {"snapshot", to_json(root.snapshot)},
+                   {"targets", to_json(root.targets)}};
+  return sign(body, signers);
+}
+
+Bytes sign_timestamp(const Timestamp& timestamp, Signers signers) {
+  json body = common("timestamp", timestamp.version, timestamp.expires);
+  body["meta"] = {{"snapshot.json", to_json(timestamp.snapshot)}};
+  return sign(body, signers);
+}
+
+Bytes sign_snapshot(const Snapshot& snapshot, Signers signers) {
+  json body = common("snapshot", snapshot.version, snapshot.expires);
+  json& meta = body["meta"] = json::object();
+  for (const auto& [role, entry] : snapshot.meta) meta[role + ".json"] = to_json(entry);
+  return sign(body, signers);
+}
+
+Bytes sign_targets(const Targets& targets, Signers signers) {
+  json body = common("targets", targets.version, targets.expires);
+  json& files = body["targets"] = json::object();
+  for (const auto& [path, target] : targets.targets)
+    files[path] = {{"length", target.length}, {"hashes", to_json(target.hashes)}};
+  if (!targets.delegations.empty()) {
+    json roles = json::array();
+    for (const auto& delegation : targets.delegations) roles.push_back(to_json(delegation));
+    body["delegations"] = {{"keys", to_json(targets.keys)}, {"roles", std::move(roles)}};
+  }
+  return sign(body, signers);
+}
+
+FileMeta describe_metadata(ByteView bytes, std::uint64_t version) {
+  return {version, bytes.size(), Hashes{sha256(bytes), {}, true}};
+}
+
+TargetMeta describe_target(ByteView bytes) {
+  return {bytes.size(), Hashes{sha256(bytes), {}, true}};
+}
+
+}  // namespace shoal::trust
