@@ -1,0 +1,30 @@
+// trust::Fetcher over HTTP: small signed files, from the first mirror that gives them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/stop_token.hpp"
+#include "trust/fetcher.hpp"
+
+namespace shoal::edge {
+
+struct HttpFetcherOptions {
+  std::vector<std::string> base_urls;  // http or https, in order of preference; at least one
+  std::uint32_t connect_timeout_ms = 10'000;
+  std::uint32_t total_timeout_ms = 120'000;     // one file: an index of some MiB on a slow link
+  std::uint32_t low_speed_bytes_per_s = 1'024;  // slower than this …
+  std::uint32_t low_speed_seconds = 15;         // … for this long: stalled
+  std::uint32_t max_redirects = 3;
+  std::string ca_file;  // PEM; empty: the system's certificate authorities
+};
+
+// One thread at a time. Asks the mirror that answered last first. Besides the interface's errors:
+// cancelled once `stop` asks for it; source_unavailable when the servers answer, but with errors.
+// Errors of make_http_fetcher: invalid_request (no URL, or not http/https: file:// is refused).
+Result<std::unique_ptr<trust::Fetcher>> make_http_fetcher(const HttpFetcherOptions& options,
+                                                          StopToken stop = {});
+
+}  // namespace shoal::edge

@@ -1,0 +1,113 @@
+// Small files over HTTP: what the fetcher takes and what it refuses.
+#include "edge/http_fetcher.hpp"
+
+#include <gtest/gtest.h>
+
+#include "test_server.hpp"
+
+namespace shoal::edge {
+namespace {
+
+using test::Fault;
+using test::TestServer;
+
+struct HttpFetcherTest : testing::Test {
+  TestServer server;
+  std::unique_ptr<trust::Fetcher> fetcher;
+
+  HttpFetcherTest() {
+    server.put("metadata/1.root.json", to_bytes("the root"));
+    fetcher = make({server.url() + "/"});
+  }
+  static std::unique_ptr<trust::Fetcher> make(std::vector<std::string> urls, StopToken stop = {}) {
+    HttpFetcherOptions options;
+    options.base_urls = std::move(urls);
+    options.low_speed_bytes_per_s = 100'000'000;
+    options.low_speed_seconds = 1;
+    return make_http_fetcher(options, stop).value();
+  }
+  ErrorKind failure(std::uint64_t max_bytes = 1000) {
+    auto result = fetcher->fetch("metadata/1.root.json", max_bytes);
+    return result ? ErrorKind::internal : result.error().kind;
+  }
+};
+
+TEST_F(HttpFetcherTest, fetches_a_file_without_compression_and_says_who_we_are) {
+  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
+  auto headers = server.requests().at(0).headers;
+  EXPECT_NE(headers.find("User-Agent: shoal/"), std::string::npos);
+  EXPECT_NE(headers.find("Accept-Encoding: identity"), std::string::npos);
+}
+
+TEST_F(HttpFetcherTest, keeps_the_connection) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(fetcher->fetch("metadata/1.root.json", 1000));
+  EXPECT_EQ(server.connections(), 1U);
+}
+
+TEST_F(HttpFetcherTest, a_missing_file_is_not_found) {
+  EXPECT_EQ(fetcher->fetch("metadata/2.root.json", 1000).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(HttpFetcherTest, one_byte_too_many_is_too_large) {
+  EXPECT_TRUE(fetcher->fetch("metadata/1.root.json", 8));
+  EXPECT_EQ(failure(7), ErrorKind::too_large);
+}
+
+TEST_F(HttpFetcherTest, endless_data_ends_at_the_limit) {
+  server.set_fault(Fault::endless);
+  EXPECT_EQ(failure(100'000), ErrorKind::too_large);
+}
+
+TEST_F(HttpFetcherTest, a_truncated_body_is_a_network_error) {
+  server.set_fault(Fault::truncated);
+  EXPECT_EQ(failure(), ErrorKind::network);
+}
+
+TEST_F(HttpFetcherTest, a_stalled_server_times_out) {
+  server.set_fault(Fault::silent);
+  EXPECT_EQ(failure(), ErrorKind::network_timeout);
+}
+
+TEST_F(HttpFetcherTest, redirects_in_a_circle_end) {
+  server.set_fault(Fault::redirect_loop);
+  EXPECT_EQ(failure(), ErrorKind::network);
+  EXPECT_LE(server.requests().size(), 4U);
+}
+
+TEST_F(HttpFetcherTest, a_server_in_trouble_is_an_unavailable_source) {
+  server.set_fault(Fault::server_error);
+  EXPECT_EQ(failure(), ErrorKind::source_unavailable);
+}
+
+TEST_F(HttpFetcherTest, nobody_there_is_a_network_error) {
+  server.stop_listening();
+  EXPECT_EQ(failure(), ErrorKind::network);
+}
+
+TEST_F(HttpFetcherTest, the_second_mirror_takes_over_and_stays_preferred) {
+  TestServer second;
+  second.put("f", to_bytes("from the second"));
+  fetcher = make({server.url(), second.url()});
+  EXPECT_EQ(fetcher->fetch("f", 100).value(), to_bytes("from the second"));
+  EXPECT_EQ(fetcher->fetch("f", 100).value(), to_bytes("from the second"));
+  EXPECT_EQ(server.requests().size(), 1U);
+}
+
+TEST_F(HttpFetcherTest, ends_when_asked_to_stop) {
+  StopToken stop;
+  fetcher = make({server.url()}, stop);
+  stop.request_stop();
+  EXPECT_EQ(failure(), ErrorKind::cancelled);
+}
+
+TEST(HttpFetcherUrls, only_http_and_https_are_allowed) {
+  for (const char* url : {"file:///etc/passwd", "ftp://a/", "http://", "/tmp", ""}) {
+    HttpFetcherOptions options;
+    options.base_urls = {url};
+    EXPECT_EQ(make_http_fetcher(options).error().kind, ErrorKind::invalid_request) << url;
+  }
+  EXPECT_FALSE(make_http_fetcher({}));
+}
+
+}  // namespace
+}  // namespace shoal::edge

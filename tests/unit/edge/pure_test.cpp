@@ -1,0 +1,250 @@
+// The pure parts of the edge client: ranges, planning, health, rates.
+#include <gtest/gtest.h>
+
+#include "edge/frame_planner.hpp"
+#include "edge/mirror_set.hpp"
+#include "edge/range_response.hpp"
+#include "edge/rates.hpp"
+
+namespace shoal::edge {
+namespace {
+
+using Fault = RequestFailure::Fault;
+using Kind = MirrorSet::Choice::Kind;
+
+const RangeRequest kRequest{"http://m/bundles/x", {100, 200}, 1000};
+
+ResponseHead good_head() { return {206, "bytes 100-199/1000", "", 100}; }
+
+TEST(ContentRange, well_formed_ranges_are_read) {
+  auto range = parse_content_range("bytes 0-9/10");
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->range, (ByteRange{0, 10}));
+  EXPECT_EQ(range->object_size, 10U);
+  ASSERT_TRUE(parse_content_range("bytes 5-5/*"));
+  EXPECT_FALSE(parse_content_range("bytes 5-5/*")->object_size);
+}
+
+TEST(ContentRange, malformed_ranges_are_refused) {
+  for (const char* text : {"", "bytes", "bytes */10", "bytes 9-0/10", "bytes 0-9/9", "bytes 0-9",
+                           "bytes 0-9/10x", "octets 0-9/10", "bytes -9/10", "bytes 0-/10",
+                           "bytes 0-18446744073709551615/*", "bytes 0-99999999999999999999/*"})
+    EXPECT_FALSE(parse_content_range(text)) << text;
+}
+
+TEST(Response, exactly_the_range_asked_for_is_accepted) {
+  EXPECT_FALSE(check_response(kRequest, good_head()));
+}
+
+TEST(Response, another_range_is_the_mirrors_fault) {
+  for (const char* range : {"bytes 101-200/1000", "bytes 100-198/1000", "bytes 100-199/1001", ""}) {
+    auto head = good_head();
+    head.content_range = range;
+    auto failure = check_response(kRequest, head);
+    ASSERT_TRUE(failure) << range;
+    EXPECT_EQ(failure->fault, Fault::mirror);
+  }
+}
+
+TEST(Response, the_whole_object_is_accepted_only_when_all_of_it_was_wanted) {
+  ResponseHead whole{200, "", "", 1000};
+  EXPECT_TRUE(check_response(kRequest, whole));
+  EXPECT_FALSE(check_response({"http://m/x", {0, 1000}, 1000}, whole));
+}
+
+TEST(Response, a_body_of_another_length_or_encoding_is_refused) {
+  auto head = good_head();
+  head.content_length = 99;
+  EXPECT_TRUE(check_response(kRequest, head));
+  head = good_head();
+  head.content_encoding = "gzip";
+  EXPECT_TRUE(check_response(kRequest, head));
+}
+
+TEST(Response, a_missing_object_is_not_the_whole_mirrors_fault) {
+  for (int status : {403, 404, 410, 416})
+    EXPECT_EQ(check_response(kRequest, {status, "", "", -1})->fault, Fault::object);
+  for (int status : {500, 503, 429, 302, 204})
+    EXPECT_EQ(check_response(kRequest, {status, "", "", -1})->fault, Fault::mirror);
+}
+
+// --- planner ---
+
+WantedFrame frame_at(std::uint64_t offset, std::uint32_t size, JobId job = 1,
+                     std::uint32_t frame = 0, std::uint32_t bundle = 0) {
+  return {bundle, offset, size, job, frame};
+}
+const auto kAdmitAll = [](const WantedFrame&) { return true; };
+
+TEST(Planner, neighbours_become_one_request) {
+  FramePlanner planner;
+  for (std::uint32_t i = 0; i < 4; ++i) planner.add(frame_at(i * 100, 100, 1, i));
+  auto plan = planner.take(frame_at(0, 100, 1, 0), {1000, 0}, kAdmitAll);
+  EXPECT_EQ(plan.range, (ByteRange{0, 400}));
+  EXPECT_EQ(plan.frames.size(), 4U);
+  EXPECT_TRUE(planner.empty());
+}
+
+TEST(Planner, small_holes_are_read_over_and_large_ones_are_not) {
+  FramePlanner planner;
+  planner.add(frame_at(0, 100, 1));
+  planner.add(frame_at(150, 100, 2));
+  planner.add(frame_at(351, 100, 3));
+  auto plan = planner.take(frame_at(0, 100, 1), {1000, 100}, kAdmitAll);
+  EXPECT_EQ(plan.range, (ByteRange{0, 250}));
+  EXPECT_FALSE(planner.empty());
+}
+
+TEST(Planner, a_request_ends_at_the_limit_but_takes_at_least_one_frame) {
+  FramePlanner planner;
+  planner.add(frame_at(0, 500, 1));
+  planner.add(frame_at(500, 100, 2));
+  auto plan = planner.take(frame_at(0, 500, 1), {400, 0}, kAdmitAll);
+  EXPECT_EQ(plan.range, (ByteRange{0, 500}));
+  EXPECT_EQ(plan.frames.size(), 1U);
+}
+
+TEST(Planner, bundles_are_not_joined) {
+  FramePlanner planner;
+  planner.add(frame_at(0, 100, 1, 0, 0));
+  planner.add(frame_at(100, 100, 2, 0, 1));
+  EXPECT_EQ(planner.take(frame_at(0, 100, 1, 0, 0), {1000, 100}, kAdmitAll).frames.size(), 1U);
+}
+
+TEST(Planner, a_frame_that_is_not_admitted_ends_the_request_and_stays_wanted) {
+  FramePlanner planner;
+  for (std::uint32_t i = 0; i < 3; ++i) planner.add(frame_at(i * 100, 100, i));
+  auto plan = planner.take(frame_at(0, 100, 0), {1000, 0},
+                           [](const WantedFrame& frame) { return frame.job != 2; });
+  EXPECT_EQ(plan.range, (ByteRange{0, 200}));
+  EXPECT_FALSE(planner.empty());
+}
+
+TEST(Planner, two_pieces_with_the_same_bytes_fetch_them_once) {
+  FramePlanner planner;
+  planner.add(frame_at(0, 100, 1));
+  planner.add(frame_at(0, 100, 2));
+  auto plan = planner.take(frame_at(0, 100, 1), {1000, 0}, kAdmitAll);
+  EXPECT_EQ(plan.range, (ByteRange{0, 100}));
+  EXPECT_EQ(plan.frames.size(), 2U);
+}
+
+// --- mirrors ---
+
+struct Mirrors : testing::Test {
+  MirrorSet set{MirrorLimits{2, 1000, 8000, 500}, 1};
+  MirrorId a = set.add("http://a");
+  MirrorId b = set.add("http://b");
+  std::vector<MirrorId> both{a, b};
+  RequestFailure down{Fault::mirror, {ErrorKind::network, "down", {}}};
+};
+
+TEST_F(Mirrors, the_first_is_preferred_until_more_is_known) {
+  EXPECT_EQ(set.choose(both, {}, 0).mirror, a);
+}
+
+TEST_F(Mirrors, load_spreads_over_mirrors_and_stops_at_the_limit) {
+  std::vector<int> asked(2);
+  for (int i = 0; i < 4; ++i) {
+    auto choice = set.choose(both, {}, 0);
+    ASSERT_EQ(choice.kind, Kind::ask);
+    set.started(choice.mirror);
+    ++asked[choice.mirror];
+  }
+  EXPECT_EQ(asked, (std::vector<int>{2, 2}));
+  EXPECT_EQ(set.choose(both, {}, 0).kind, Kind::busy);
+}
+
+TEST_F(Mirrors, the_faster_one_is_asked_more) {
+  set.started(a);
+  set.succeeded(a, 1000, 100);
+  set.started(b);
+  set.succeeded(b, 10'000, 100);
+  EXPECT_EQ(set.choose(both, {}, 0).mirror, b);
+  set.started(b);
+  EXPECT_EQ(set.choose(both, {}, 0).mirror, b);
+}
+
+TEST_F(Mirrors, one_that_failed_is_left_alone_for_longer_each_time) {
+  std::vector<MirrorId> only{a};
+  std::uint64_t now = 0;
+  std::uint64_t previous = 0;
+  for (int i = 0; i < 4; ++i) {
+    set.started(a);
+    set.failed(a, down, now, now);
+    std::uint64_t wait = *set.earliest(only) - now;
+    EXPECT_GE(wait, 500ULL << i);
+    EXPECT_LE(wait, 1000ULL << i);
+    EXPECT_GE(wait, previous / 2);
+    previous = wait;
+    now += wait + 1;
+    EXPECT_EQ(set.choose(only, {}, now).kind, Kind::ask);
+  }
+  EXPECT_EQ(set.statuses()[a].last_error, "down");
+}
+
+TEST_F(Mirrors, requests_that_fail_together_count_once) {
+  set.started(a);
+  set.started(a);
+  set.failed(a, down, 5, 10);
+  auto first = *set.earliest(std::vector{a});
+  set.failed(a, down, 6, 11);
+  EXPECT_EQ(*set.earliest(std::vector{a}), first);
+}
+
+TEST_F(Mirrors, a_short_backoff_is_waited_for_and_a_long_one_reported) {
+  set.started(a);
+  set.failed(a, down, 0, 0);
+  auto at = *set.earliest(std::vector{a});
+  EXPECT_EQ(set.choose(std::vector{a}, {}, at - 400).kind, Kind::wait);
+  EXPECT_EQ(set.choose(std::vector{a}, {}, at - 501).kind, Kind::failing);
+}
+
+TEST_F(Mirrors, a_server_that_asks_for_patience_gets_it) {
+  auto failure = down;
+  failure.retry_after_ms = 30'000;
+  set.started(a);
+  set.failed(a, failure, 0, 0);
+  EXPECT_EQ(*set.earliest(std::vector{a}), 30'000U);
+}
+
+TEST_F(Mirrors, a_dropped_one_is_never_asked_again) {
+  set.drop(a, "wrong bytes");
+  EXPECT_EQ(set.choose(both, {}, 1ULL << 40).mirror, b);
+  EXPECT_EQ(set.choose(std::vector{a}, {}, 1ULL << 40).kind, Kind::none);
+  EXPECT_EQ(set.add("http://a"), a);
+  EXPECT_TRUE(set.statuses()[a].dropped);
+}
+
+// --- rates ---
+
+TEST(RateMeter, tells_the_rate_of_the_last_two_seconds) {
+  RateMeter meter;
+  for (std::uint64_t t = 10'000; t < 14'000; t += 10) meter.add(1000, t);
+  EXPECT_NEAR(static_cast<double>(meter.bytes_per_s(13'999)), 100'000, 1000);
+  EXPECT_EQ(meter.bytes_per_s(17'000), 0U);
+}
+
+TEST(TokenBucket, no_limit_never_holds_up) {
+  TokenBucket bucket;
+  bucket.take(1ULL << 40);
+  EXPECT_TRUE(bucket.may_receive(0));
+}
+
+TEST(TokenBucket, holds_the_long_run_rate_whatever_the_size_of_reads) {
+  for (std::uint64_t limit : {700ULL, 100'000ULL, 50'000'000ULL}) {
+    TokenBucket bucket;
+    bucket.set_limit(limit);
+    std::uint64_t received = 0;
+    for (std::uint64_t t = 1000; t < 101'000; ++t)
+      while (bucket.may_receive(t)) {
+        bucket.take(16'384);
+        received += 16'384;
+      }
+    EXPECT_NEAR(static_cast<double>(received), static_cast<double>(limit) * 100,
+                static_cast<double>(limit) * 2 + 16'384);
+  }
+}
+
+}  // namespace
+}  // namespace shoal::edge
