@@ -59,13 +59,10 @@ class AsioSocket final : public Socket, public std::enable_shared_from_this<Asio
 
   void write(std::string bytes, std::optional<FileBody> file, std::uint32_t stall_ms,
              WriteDone done) override {
-    text_ = std::move(bytes);
-    text_sent_ = 0;
-    file_ = std::move(file);
-    stall_ms_ = stall_ms;
-    write_done_ = std::move(done);
-    expect_progress();
-    write_text();
+    auto job =
+        std::make_unique<Write>(std::move(bytes), 0, std::move(file), stall_ms, std::move(done));
+    expect_progress(*job);
+    write_text(std::move(job));
   }
 
   void shutdown_send() override {
@@ -81,8 +78,18 @@ class AsioSocket final : public Socket, public std::enable_shared_from_this<Asio
   }
 
  private:
-  void expect_progress() {
-    write_timer_.expires_after(std::chrono::milliseconds(stall_ms_));
+  // Travels from handler to handler, so that it ends with them, even in a loop that is destroyed.
+  struct Write {
+    std::string text;
+    std::size_t text_sent = 0;
+    std::optional<FileBody> file;
+    std::uint32_t stall_ms = 0;
+    WriteDone done;
+  };
+  using WriteJob = std::unique_ptr<Write>;
+
+  void expect_progress(const Write& job) {
+    write_timer_.expires_after(std::chrono::milliseconds(job.stall_ms));
     write_timer_.async_wait([weak = weak_from_this()](error_code error) {
       auto self = weak.lock();
       if (error || !self || self->write_timer_.expiry() > asio::steady_timer::clock_type::now())
@@ -91,56 +98,52 @@ class AsioSocket final : public Socket, public std::enable_shared_from_this<Asio
     });
   }
 
-  void write_text() {
-    socket_.async_write_some(asio::buffer(text_.data() + text_sent_, text_.size() - text_sent_),
-                             [self = shared_from_this()](error_code error, std::size_t count) {
-                               if (error) return self->end_write(false);
-                               self->text_sent_ += count;
-                               self->expect_progress();
-                               if (self->text_sent_ < self->text_.size()) return self->write_text();
-                               if (self->file_ && self->file_->length != 0)
-                                 return self->wait_to_send_file();
-                               self->end_write(true);
-                             });
+  void write_text(WriteJob job) {
+    auto rest = asio::buffer(job->text.data() + job->text_sent, job->text.size() - job->text_sent);
+    socket_.async_write_some(rest, [self = shared_from_this(), job = std::move(job)](
+                                       error_code error, std::size_t count) mutable {
+      if (error) return self->end_write(std::move(job), false);
+      job->text_sent += count;
+      self->expect_progress(*job);
+      if (job->text_sent < job->text.size()) return self->write_text(std::move(job));
+      if (job->file && job->file->length != 0) return self->wait_to_send_file(std::move(job));
+      self->end_write(std::move(job), true);
+    });
   }
 
-  void wait_to_send_file() {
+  void wait_to_send_file(WriteJob job) {
     socket_.async_wait(asio::socket_base::wait_write,
-                       [self = shared_from_this()](error_code error) {
-                         if (error) return self->end_write(false);
-                         self->send_file_part();
+                       [self = shared_from_this(), job = std::move(job)](error_code error) mutable {
+                         if (error) return self->end_write(std::move(job), false);
+                         self->send_file_part(std::move(job));
                        });
   }
 
-  void send_file_part() {
-    auto offset = static_cast<off_t>(file_->offset);
-    auto count = ::sendfile(socket_.native_handle(), file_->fd.get(), &offset,
-                            std::min<std::uint64_t>(file_->length, kSendAtOnce));
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return wait_to_send_file();
-    if (count <= 0) return end_write(false);  // broken connection, or the file was cut meanwhile
-    file_->offset += static_cast<std::uint64_t>(count);
-    file_->length -= static_cast<std::uint64_t>(count);
-    expect_progress();
-    if (file_->length == 0) return end_write(true);
-    wait_to_send_file();
+  void send_file_part(WriteJob job) {
+    auto& file = *job->file;
+    auto offset = static_cast<off_t>(file.offset);
+    auto count = ::sendfile(socket_.native_handle(), file.fd.get(), &offset,
+                            std::min<std::uint64_t>(file.length, kSendAtOnce));
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return wait_to_send_file(std::move(job));
+    // A broken connection, or the file was cut meanwhile: the length that was promised is not
+    // there.
+    if (count <= 0) return end_write(std::move(job), false);
+    file.offset += static_cast<std::uint64_t>(count);
+    file.length -= static_cast<std::uint64_t>(count);
+    expect_progress(*job);
+    if (file.length == 0) return end_write(std::move(job), true);
+    wait_to_send_file(std::move(job));
   }
 
-  void end_write(bool all_sent) {
+  void end_write(WriteJob job, bool all_sent) {
     write_timer_.cancel();
-    text_ = {};
-    file_.reset();
-    std::exchange(write_done_, nullptr)(all_sent);
+    job->done(all_sent);
   }
 
   asio::generic::stream_protocol::socket socket_;
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;
   bool read_timed_out_ = false;
-  std::string text_;
-  std::size_t text_sent_ = 0;
-  std::optional<FileBody> file_;
-  std::uint32_t stall_ms_ = 0;
-  WriteDone write_done_;
 };
 
 }  // namespace
