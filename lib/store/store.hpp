@@ -36,7 +36,7 @@ struct InstallRow {
 struct ChangeRow {
   std::string id;  // chosen by the agent, unique
   std::string kind;
-  std::string state;  // the agent's names
+  std::string state;  // the agent's names; "done", "failed" and "cancelled" are finished
   std::int64_t install = 0;
   UtcSeconds created_at{};
   std::string request_json;  // what to do, enough to go on after a restart
