@@ -68,6 +68,7 @@ class Artifact final : public transfer::SwarmEvents,
   const transfer::ArtifactId& id() const { return source_.id; }
   install::TreeImage& image() { return *source_.image; }
   bool complete() const { return have_.all(); }
+  bool fetching() const { return mode_ == Mode::fetching; }
   ArtifactCounters counters() const;
 
   void swarm_piece_done(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) override;

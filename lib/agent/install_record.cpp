@@ -114,7 +114,10 @@ Result<InstallRecord> load_record(store::Store& store, std::int64_t install) {
                 fmt::format("install {}: source.json: {}", install, error.what()));
   }
   for (const auto& component : release.components) {
-    if (std::find(names.begin(), names.end(), component.name) == names.end()) continue;
+    if (std::find(names.begin(), names.end(), component.name) == names.end()) {
+      record.all_components = false;
+      continue;
+    }
     SHOAL_ASSIGN(auto torrent, required(store, install, component.name + ".torrent"));
     SHOAL_ASSIGN(auto index, required(store, install, component.name + ".index"));
     SHOAL_ASSIGN(auto recipes, required(store, install, component.name + ".recipes"));

@@ -46,6 +46,7 @@ std::vector<store::Document> to_documents(const LoadedRelease& release,
 struct InstallRecord {
   LoadedRelease release;
   std::vector<std::vector<FileStamp>> stamps;
+  bool all_components = true;  // nothing of the release was left out
 
   std::vector<install::InstalledComponent> installed() const;
 };

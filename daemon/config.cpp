@@ -1,0 +1,276 @@
+// One table of options serves the file, the flags and the help, so that they cannot differ.
+#include "daemon/config.hpp"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+
+namespace shoal::daemon {
+namespace {
+
+using Setter = Result<void> (*)(Config&, const std::string&);
+
+struct Option {
+  std::string_view name;  // in the file with '_', as a flag with '-'
+  std::string_view value;
+  std::string_view help;
+  Setter set;
+};
+
+std::unexpected<Error> bad_value(std::string_view value, std::string_view expected) {
+  return fail(ErrorKind::invalid_request, fmt::format("'{}' is not {}", value, expected));
+}
+
+Result<bool> parse_bool(const std::string& text) {
+  if (text == "true" || text == "yes" || text == "on") return true;
+  if (text == "false" || text == "no" || text == "off") return false;
+  return bad_value(text, "true or false");
+}
+
+// Bytes per second; K, M and G are powers of 1,000.
+Result<std::uint64_t> parse_rate(const std::string& text) {
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  std::uint64_t factor = 0;
+  if (unit.empty()) factor = 1;
+  if (unit == "K") factor = 1'000;
+  if (unit == "M") factor = 1'000'000;
+  if (unit == "G") factor = 1'000'000'000;
+  if (error != std::errc{} || factor == 0 || number > INT64_MAX / factor)
+    return bad_value(text, "a rate in bytes per second, such as 5000000 or 5M");
+  return number * factor;
+}
+
+template <auto Member>
+Result<void> set_text(Config& config, const std::string& text) {
+  config.*Member = text;
+  return {};
+}
+template <auto Member>
+Result<void> set_bool(Config& config, const std::string& text) {
+  SHOAL_ASSIGN(config.*Member, parse_bool(text));
+  return {};
+}
+template <auto Member>
+Result<void> set_rate(Config& config, const std::string& text) {
+  SHOAL_ASSIGN(config.*Member, parse_rate(text));
+  return {};
+}
+
+Result<void> add_library(Config& config, const std::string& text) {
+  if (text.empty()) return bad_value(text, "a folder");
+  config.libraries.push_back(std::filesystem::absolute(text).lexically_normal());
+  return {};
+}
+
+Result<void> set_consent(Config& config, const std::string& text) {
+  if (text == "granted")
+    config.consent = transfer::Consent::granted;
+  else if (text == "lan")
+    config.consent = transfer::Consent::lan;
+  else if (text == "denied")
+    config.consent = transfer::Consent::denied;
+  else
+    return bad_value(text, "granted, lan or denied");
+  return {};
+}
+
+Result<void> set_policy(Config& config, const std::string& text) {
+  if (text == "fastest")
+    config.policy = transfer::Policy::fastest;
+  else if (text == "balanced")
+    config.policy = transfer::Policy::balanced;
+  else if (text == "thrifty")
+    config.policy = transfer::Policy::thrifty;
+  else
+    return bad_value(text, "fastest, balanced or thrifty");
+  return {};
+}
+
+Result<void> set_log_level(Config& config, const std::string& text) {
+  if (text == "debug")
+    config.log_level = LogLevel::debug;
+  else if (text == "info")
+    config.log_level = LogLevel::info;
+  else if (text == "warning")
+    config.log_level = LogLevel::warning;
+  else if (text == "error")
+    config.log_level = LogLevel::error;
+  else
+    return bad_value(text, "debug, info, warning or error");
+  return {};
+}
+
+constexpr std::array kOptions = {
+    Option{"state", "DIR", "where the daemon keeps its own state", set_text<&Config::state>},
+    Option{"socket", "PATH", "the local API's socket", set_text<&Config::socket>},
+    Option{"socket_group", "GROUP", "members may act, not only read",
+           set_text<&Config::socket_group>},
+    Option{"library", "DIR", "a folder for installs; repeatable, the first is the default",
+           add_library},
+    Option{"listen", "ADDR:PORT,…", "where peers connect to", set_text<&Config::listen>},
+    Option{"outgoing", "ADDR", "address that connections to peers leave from",
+           set_text<&Config::outgoing>},
+    Option{"consent", "granted|lan|denied", "which peer traffic is allowed", set_consent},
+    Option{"policy", "fastest|balanced|thrifty", "how readily the edge is asked", set_policy},
+    Option{"upload_limit", "RATE", "bytes per second, K M G allowed, 0: none",
+           set_rate<&Config::upload_limit>},
+    Option{"download_limit", "RATE", "bytes per second, K M G allowed, 0: none",
+           set_rate<&Config::download_limit>},
+    Option{"lan_discovery", "BOOL", "find peers on the local network",
+           set_bool<&Config::lan_discovery>},
+    Option{"pex", "BOOL", "exchange peers with peers", set_bool<&Config::pex>},
+    Option{"upnp", "BOOL", "ask the router for a port", set_bool<&Config::upnp>},
+    Option{"utp", "BOOL", "yield to other traffic (uTP)", set_bool<&Config::utp>},
+    Option{"log_level", "debug|info|warning|error", "the least that is logged", set_log_level},
+};
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({substitute, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view nearest_name(std::string_view key) {
+  return std::ranges::min_element(
+             kOptions, {}, [&](const Option& option) { return edit_distance(key, option.name); })
+      ->name;
+}
+
+std::filesystem::path folder_from(const char* variable, const char* home_relative) {
+  if (const char* value = std::getenv(variable); value != nullptr && *value == '/')
+    return std::filesystem::path(value) / "shoal";
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home != nullptr ? home : "/var/lib") / home_relative / "shoal";
+}
+
+Result<void> set_from_toml(Config& config, std::string_view key, const toml::node& node) {
+  if (const auto* array = node.as_array()) {
+    for (const auto& element : *array) SHOAL_TRY(set_from_toml(config, key, element));
+    return {};
+  }
+  if (auto text = node.value<std::string>()) return set_option(config, key, *text);
+  if (node.is_boolean()) return set_option(config, key, *node.value<bool>() ? "true" : "false");
+  if (node.is_integer())
+    return set_option(config, key, std::to_string(*node.value<std::int64_t>()));
+  return bad_value(key, "given a text, number, boolean or list of these");
+}
+
+}  // namespace
+
+Config default_config() {
+  Config config;
+  const char* state = std::getenv("STATE_DIRECTORY");
+  const char* runtime = std::getenv("RUNTIME_DIRECTORY");
+  const char* user_runtime = std::getenv("XDG_RUNTIME_DIR");
+  config.state = state != nullptr ? std::filesystem::path(state)
+                                  : folder_from("XDG_STATE_HOME", ".local/state");
+  if (runtime != nullptr)
+    config.socket = std::filesystem::path(runtime) / "api.sock";
+  else if (user_runtime != nullptr && ::geteuid() != 0)
+    config.socket = std::filesystem::path(user_runtime) / "shoal" / "api.sock";
+  else
+    config.socket = "/run/shoal/api.sock";
+  return config;
+}
+
+Result<void> set_option(Config& config, std::string_view key, const std::string& value) {
+  auto option = std::ranges::find(kOptions, key, &Option::name);
+  if (option == kOptions.end())
+    return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
+                fmt::format("Did you mean '{}'?", nearest_name(key)));
+  auto set = option->set(config, value);
+  if (!set) return fail(set.error().kind, fmt::format("{}: {}", key, set.error().message));
+  return {};
+}
+
+Result<void> read_config_file(Config& config, const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path))
+    return fail(ErrorKind::not_found, fmt::format("there is no file {}", path.string()));
+  try {
+    auto table = toml::parse_file(path.string());
+    if (table.contains("library")) config.libraries.clear();
+    for (const auto& [key, node] : table) {
+      auto set = set_from_toml(config, key.str(), node);
+      if (!set)
+        return fail(set.error().kind,
+                    fmt::format("{}, line {}: {}", path.string(), node.source().begin.line,
+                                set.error().message),
+                    set.error().remedy);
+    }
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorKind::invalid_request,
+                fmt::format("{}, line {}, column {}: {}", path.string(), error.source().begin.line,
+                            error.source().begin.column, error.description()),
+                "Correct the file.");
+  }
+  return {};
+}
+
+ParsedArguments parse_arguments(int argc, char** argv) {
+  ParsedArguments parsed;
+  parsed.config = default_config();
+  CLI::App app{
+      "Shoal's daemon: installs, updates and seeds. It is driven over its socket: shoal --help",
+      "shoald"};
+  std::string file;
+  bool version = false;
+  app.add_option("--config", file, "TOML file; its keys are the options below with '_' for '-'");
+  app.add_flag("--version", version, "print the version");
+  std::vector<std::pair<std::string_view, std::vector<std::string>>> values;
+  values.reserve(kOptions.size());  // CLI11 keeps references into it
+  for (const auto& option : kOptions) {
+    values.emplace_back(option.name, std::vector<std::string>());
+    std::string flag = "--" + std::string(option.name);
+    std::ranges::replace(flag, '_', '-');
+    app.add_option(flag, values.back().second, std::string(option.help))
+        ->type_name(std::string(option.value))
+        ->expected(1)
+        ->take_all();
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+    return parsed;
+  }
+  if (version) {
+    fmt::print("shoald {}\n", SHOAL_VERSION);
+    parsed.exit_code = 0;
+    return parsed;
+  }
+  auto apply = [&]() -> Result<void> {
+    if (!file.empty()) SHOAL_TRY(read_config_file(parsed.config, file));
+    for (const auto& [name, texts] : values) {
+      if (!texts.empty() && name == "library") parsed.config.libraries.clear();
+      for (const auto& text : texts) SHOAL_TRY(set_option(parsed.config, name, text));
+    }
+    return {};
+  };
+  if (auto applied = apply(); !applied) {
+    fmt::print(stderr, "shoald: {}\n", applied.error().describe());
+    parsed.exit_code = 2;
+  }
+  if (parsed.config.libraries.empty())
+    parsed.config.libraries.push_back(parsed.config.state / "library");
+  return parsed;
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,237 @@
+// What the agent tells about itself, its repositories and installs, and its settings.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "agent/agent.hpp"
+
+namespace shoal::agent {
+namespace {
+
+constexpr std::size_t kMaxUrlBytes = 2048;
+constexpr std::size_t kMaxRepositories = 100;
+
+std::string_view name_of_consent(transfer::Consent consent) {
+  switch (consent) {
+    case transfer::Consent::denied:
+      return "denied";
+    case transfer::Consent::lan:
+      return "lan";
+    case transfer::Consent::granted:
+      return "granted";
+  }
+  return "";
+}
+
+std::string_view name_of_policy(transfer::Policy policy) {
+  switch (policy) {
+    case transfer::Policy::fastest:
+      return "fastest";
+    case transfer::Policy::balanced:
+      return "balanced";
+    case transfer::Policy::thrifty:
+      return "thrifty";
+  }
+  return "";
+}
+
+Result<std::string> check_url(const std::string& url) {
+  bool http = url.starts_with("http://") || url.starts_with("https://");
+  bool printable = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; });
+  if (!http || !printable || url.size() > kMaxUrlBytes)
+    return fail(ErrorKind::invalid_request,
+                fmt::format("'{}' is not an http or https address",
+                            printable ? url.substr(0, 200) : "the given text"));
+  return url.ends_with('/') ? url.substr(0, url.size() - 1) : url;
+}
+
+}  // namespace
+
+SystemView Agent::system() const {
+  SystemView view;
+  view.version = options_.version;
+  view.state_dir = context_.state_dir.string();
+  for (const auto& path : options_.libraries) view.libraries.push_back(path.string());
+  view.consent = settings_.consent;
+  view.limits = limits_;
+  view.policy = settings_.policy;
+  view.listen = options_.listen;
+  view.edge_bytes = ended_bytes_.edge;
+  view.peers_bytes = ended_bytes_.peers;
+  for (const auto& [number, change] : changes_) {
+    if (!change->active()) continue;
+    view.edge_bytes += change->record().view.bytes.edge;
+    view.peers_bytes += change->record().view.bytes.peers;
+  }
+  for (const auto& [id, entry] : installs_)
+    view.uploaded_bytes += seeding_.totals(id).uploaded_bytes;
+  view.uptime_s = static_cast<std::uint64_t>((context_.clock.steady() - started_).count() / 1000);
+  return view;
+}
+
+Result<void> Agent::configure(const ConfigUpdate& update) {
+  auto& store = context_.store;
+  if (update.consent) {
+    SHOAL_TRY(store.set_setting("consent", std::string(name_of_consent(*update.consent))));
+    settings_.consent = *update.consent;
+  }
+  if (update.policy) {
+    SHOAL_TRY(store.set_setting("policy", std::string(name_of_policy(*update.policy))));
+    settings_.policy = *update.policy;
+  }
+  if (update.upload_bytes_per_s) {
+    SHOAL_TRY(store.set_setting("upload_bytes_per_s", std::to_string(*update.upload_bytes_per_s)));
+    limits_.upload_bytes_per_s = *update.upload_bytes_per_s;
+  }
+  if (update.download_bytes_per_s) {
+    SHOAL_TRY(
+        store.set_setting("download_bytes_per_s", std::to_string(*update.download_bytes_per_s)));
+    limits_.download_bytes_per_s = *update.download_bytes_per_s;
+  }
+  // Less consent takes effect in the session before anything else is told.
+  context_.swarm.set_consent(settings_.consent);
+  apply_limits();
+  context_.timers.cancel(limits_timer_);
+  arm_limits();
+  seeding_.set_consent(settings_.consent);
+  for (auto& [number, change] : changes_)
+    if (change->active()) change->settings_changed();
+  emit("config", "");
+  return {};
+}
+
+std::vector<RepositoryView> Agent::repositories() const {
+  std::vector<RepositoryView> views;
+  auto mirrors = context_.edge.mirrors();
+  for (const auto& [id, entry] : repositories_) {
+    RepositoryView view;
+    view.id = id;
+    view.url = entry.client->row().url;
+    view.added_at = entry.client->row().added_at;
+    view.refreshed_at = entry.refreshed_at;
+    view.last_error = entry.last_error;
+    auto urls = entry.contents.info.mirrors;
+    if (urls.empty()) urls.push_back(view.url);
+    for (const auto& url : urls) {
+      auto known = std::ranges::find(mirrors, url, &transfer::MirrorStatus::url);
+      transfer::MirrorStatus fresh;
+      fresh.url = url;
+      view.mirrors.push_back(known != mirrors.end() ? *known : fresh);
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+void Agent::add_repository(const std::string& url, const std::string& root_json,
+                           Reply<RepositoryView> reply) {
+  auto checked = check_url(url);
+  if (!checked) return reply(fail(checked.error()));
+  for (const auto& [id, entry] : repositories_)
+    if (entry.client->row().url == *checked)
+      return reply(fail(ErrorKind::conflict, fmt::format("{} is repository {} already", url, id)));
+  if (repositories_.size() >= kMaxRepositories)
+    return reply(fail(ErrorKind::conflict,
+                      fmt::format("there are {} repositories already", repositories_.size())));
+  store::RepositoryRow row{0, *checked, context_.clock.now()};
+  auto id = context_.store.add_repository(row);
+  if (!id) return reply(fail(id.error()));
+  row.id = *id;
+  auto client = std::make_shared<RepositoryClient>(context_, row);
+  client->forget();  // an earlier attempt may have left files under this id
+  run_job<RepositoryContents>(
+      context_,
+      [client, root_json]() -> Result<RepositoryContents> {
+        SHOAL_TRY(client->trust_root(as_bytes(root_json)));
+        return client->contents();
+      },
+      [this, client, reply = std::move(reply)](Result<RepositoryContents> contents) {
+        auto added = client->row().id;
+        if (!contents) {
+          (void)context_.store.remove_repository(added);  // nothing uses it yet
+          client->forget();
+          return reply(fail(contents.error()));
+        }
+        repositories_[added].client = client;
+        refreshed(added, std::move(contents));
+        for (auto& view : repositories())
+          if (view.id == added) return reply(std::move(view));
+      });
+}
+
+Result<void> Agent::remove_repository(std::int64_t id) {
+  SHOAL_ASSIGN(auto client, repository(id));
+  for (const auto& [install, entry] : installs_)
+    if (entry.row.repository == id)
+      return fail(ErrorKind::conflict, fmt::format("'{}' comes from it", entry.row.product),
+                  "Uninstall that first.");
+  SHOAL_TRY(context_.store.remove_repository(id));
+  client->forget();
+  repositories_.erase(id);
+  emit("repository", std::to_string(id));
+  return {};
+}
+
+void Agent::products(Reply<std::vector<ProductView>> reply) {
+  struct Gathering {
+    std::size_t open = 0;
+    std::optional<Error> error;
+    Reply<std::vector<ProductView>> reply;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  gathering->open = repositories_.size();
+  gathering->reply = std::move(reply);
+  auto finish = [this, gathering] {
+    std::vector<ProductView> views;
+    for (const auto& [id, entry] : repositories_)
+      for (const auto& [product, channels] : entry.contents.products)
+        views.push_back({product, id, channels.channels, channels.versions});
+    if (views.empty() && gathering->error) return gathering->reply(fail(*gathering->error));
+    gathering->reply(std::move(views));
+  };
+  if (repositories_.empty()) return finish();
+  for (const auto& [id, entry] : repositories_)
+    run_job<RepositoryContents>(
+        context_, [client = entry.client] { return client->contents(); },
+        [this, id = id, gathering, finish](Result<RepositoryContents> contents) {
+          if (!contents) gathering->error = contents.error();
+          refreshed(id, std::move(contents));
+          if (--gathering->open == 0) finish();
+        });
+}
+
+std::vector<InstallView> Agent::installs() const {
+  std::vector<InstallView> views;
+  for (const auto& [id, entry] : installs_) {
+    InstallView view;
+    view.id = id;
+    view.product = entry.row.product;
+    view.channel = entry.row.channel;
+    view.version = entry.row.version;
+    view.library = entry.row.library;
+    view.path = (std::filesystem::path(entry.row.library) / entry.row.folder).string();
+    view.size_bytes = entry.size_bytes;
+    view.launch_executable = entry.launch.executable;
+    view.launch_arguments = entry.launch.arguments;
+    view.updated_at = entry.row.updated_at;
+    auto totals = seeding_.totals(id);
+    view.seeding = totals.seeding;
+    view.uploaded_bytes = totals.uploaded_bytes;
+    view.peers_connected = totals.peers;
+    if (const auto* change = unfinished(id)) view.current_change = change->record().view.id;
+    if (auto repository = repositories_.find(entry.row.repository);
+        repository != repositories_.end())
+      for (const auto& [product, channels] : repository->second.contents.products)
+        if (auto found = channels.channels.find(entry.row.channel);
+            product == entry.row.product && found != channels.channels.end())
+          view.available_version = found->second;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+void Agent::set_listener(std::function<void(const Event&)> listener) {
+  listener_ = std::move(listener);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,53 @@
+// One repository, read through the trust module: what products it has, and a release with all its
+// signed companions. Blocking; used by jobs. Cycles of one repository take turns.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/context.hpp"
+#include "agent/install_record.hpp"
+#include "content/repository_info.hpp"
+#include "trust/updater.hpp"
+
+namespace shoal::agent {
+
+struct ReleaseWanted {
+  std::string product;
+  std::optional<std::string> channel;  // used when there is no version
+  std::optional<std::string> version;
+  std::vector<std::string> components;  // empty: all
+};
+
+struct RepositoryContents {
+  content::RepositoryInfo info;
+  std::vector<std::pair<std::string, content::ChannelList>> products;
+};
+
+class RepositoryClient {
+ public:
+  RepositoryClient(const Context& context, store::RepositoryRow row);
+
+  const store::RepositoryRow& row() const { return row_; }
+  // Takes the root to begin with. Errors: metadata_invalid, signature_invalid, conflict.
+  Result<void> trust_root(ByteView root_json);
+  // Refreshes the metadata and reads every product's channels.
+  Result<RepositoryContents> contents();
+  // Refreshes, resolves the channel, loads the release. not_found names what there is instead.
+  Result<LoadedRelease> load(const ReleaseWanted& wanted);
+  void forget();  // deletes the metadata from the disk
+
+ private:
+  struct Cycle;
+  Result<Cycle> begin();
+  std::filesystem::path metadata_dir() const;
+
+  const Context& context_;
+  store::RepositoryRow row_;
+  std::mutex cycle_;  // one update of the trusted metadata at a time
+};
+
+}  // namespace shoal::agent

@@ -1,0 +1,312 @@
+// The six steps in a row. Each is a job whose result starts the next, except the fetch, which is
+// driven by the artifacts' events until every piece is there.
+#include "agent/tree_change.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace shoal::agent {
+namespace {
+
+// Staged bytes that turn out wrong are fetched again; a disk that keeps damaging them is given up.
+constexpr int kMaxVerifyRounds = 3;
+
+}  // namespace
+
+std::vector<TaskKind> TreeChange::task_list() const {
+  if (record_.view.kind == ChangeKind::repair)
+    return {TaskKind::verify, TaskKind::plan,   TaskKind::stage,
+            TaskKind::fetch,  TaskKind::verify, TaskKind::commit};
+  return {TaskKind::metadata, TaskKind::plan,   TaskKind::stage,
+          TaskKind::fetch,    TaskKind::verify, TaskKind::commit};
+}
+
+std::string TreeChange::staging_name() const {
+  // By product and version, not by change: a new attempt finds what an earlier one had staged.
+  return fmt::format("{}@{}", record_.view.product, record_.view.version);
+}
+
+Result<PreparationInput> TreeChange::make_input() {
+  PreparationInput input;
+  input.kind = record_.view.kind;
+  SHOAL_ASSIGN(input.row, host_.install_row(record_.install));
+  SHOAL_ASSIGN(input.library, host_.library(input.row.library));
+  if (input.kind == ChangeKind::repair) return input;
+  SHOAL_ASSIGN(input.client, host_.repository(input.row.repository));
+  input.wanted.product = record_.request.product;
+  input.wanted.components = record_.request.components;
+  input.wanted.version = record_.request.version;
+  if (!input.wanted.version) {
+    // A change that goes on after a restart keeps its target, whatever the channel says by now.
+    if (!record_.view.version.empty()) input.wanted.version = record_.view.version;
+    input.wanted.channel = record_.request.channel.value_or(input.row.channel);
+    if (input.wanted.channel->empty()) input.wanted.version = input.row.version;  // pinned
+  }
+  return input;
+}
+
+void TreeChange::run() {
+  artifacts_.clear();
+  staging_.reset();
+  plan_.reset();
+  verify_rounds_ = 0;
+  record_.view.notes.clear();
+  auto input = make_input();
+  if (!input) return end_failed(input.error());
+  input_ = std::move(*input);
+  begin_task(input_.kind == ChangeKind::repair ? TaskKind::verify : TaskKind::metadata);
+  job<Preparation>(
+      [&context = context_, input = input_, stop = stop_] { return prepare(context, input, stop); },
+      [this](Preparation preparation) { prepared(std::move(preparation)); });
+}
+
+void TreeChange::prepared(Preparation preparation) {
+  preparation_ = std::move(preparation);
+  auto& view = record_.view;
+  view.version = preparation_->release.version;
+  view.from_version = preparation_->old ? preparation_->old->release.version : "";
+  view.notes = preparation_->notes;
+  host_.changed(record_, true);
+  begin_task(TaskKind::plan);
+  job<install::Plan>([preparation = &*preparation_, input = input_,
+                      stop = stop_] { return plan_between(*preparation, input, stop); },
+                     [this](install::Plan plan) { planned(std::move(plan)); });
+}
+
+void TreeChange::planned(install::Plan plan) {
+  plan_ = std::move(plan);
+  bool same_version = record_.view.version == record_.view.from_version;
+  if (plan_->nothing_to_do && same_version && input_.kind != ChangeKind::repair) {
+    record_.view.notes.push_back({"", "nothing_to_do"});
+    return end_done();
+  }
+  for (const auto& path : plan_->moved_aside)
+    if (record_.view.notes.size() < kMaxNotes)
+      record_.view.notes.push_back({path.text(), "moved_aside"});
+  begin_task(TaskKind::stage);
+  if (context_.step) context_.step("plan.done");
+  job<install::Staging>(
+      [this, &context = context_, name = staging_name(), stop = stop_] {
+        return install::stage(*input_.library, name, *plan_, context.workers, stop, context.step);
+      },
+      [this](install::Staging staging) { staged(std::move(staging)); });
+}
+
+void TreeChange::staged(install::Staging staging) {
+  staging_ = std::move(staging);
+  record_.view.bytes.reused = staging_->reused_bytes;
+  if (context_.step) context_.step("stage.done");
+  fetch();
+}
+
+void TreeChange::make_artifacts() {
+  const auto& release = preparation_->release;
+  for (std::size_t i = 0; i < release.components.size(); ++i) {
+    const auto& component = release.components[i];
+    auto& staged = staging_->components[i];
+    if (component.target.component->content.piece_count() == 0) {
+      artifacts_.push_back(nullptr);
+      continue;
+    }
+    ArtifactSource source;
+    source.id = component.artifact;
+    source.torrent = component.torrent;
+    source.piece_hashes = component.target.piece_hashes;
+    source.index = component.target.index;
+    source.image = staged.image;
+    source.map = std::make_shared<content::ImageMap>(*component.target.component);
+    source.mirrors = release.mirrors;
+    source.trackers = release.trackers;
+    source.dht_allowed = release.dht_allowed;
+    artifacts_.push_back(
+        std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));
+  }
+}
+
+ArtifactListener TreeChange::listener() {
+  auto self = std::weak_ptr<TreeChange>(std::static_pointer_cast<TreeChange>(shared_from_this()));
+  return {[self] {
+            if (auto change = self.lock()) change->check_fetched();
+          },
+          [self](Error error) {
+            // Once every piece is there a job decides; the artifact joins again after the commit.
+            if (auto change = self.lock(); change && !change->job_running())
+              change->end_failed(error);
+          },
+          [self](bool waiting, const std::string& why) {
+            if (auto change = self.lock()) change->set_waiting(waiting, why);
+          }};
+}
+
+void TreeChange::fetch() {
+  begin_task(TaskKind::fetch);
+  make_artifacts();
+  auto shared_with_old = [&](const auto& artifact) {
+    return artifact && preparation_->old &&
+           std::ranges::any_of(preparation_->old->release.components, [&](const auto& component) {
+             return component.artifact == artifact->id();
+           });
+  };
+  if (std::ranges::any_of(artifacts_, shared_with_old)) {
+    host_.stop_seeding(record_.install);
+    seeding_stopped_ = true;
+  }
+  auto settings = host_.settings();
+  for (auto& artifact : artifacts_)
+    if (artifact && !artifact->complete())
+      artifact->fetch(settings.consent, settings.policy, settings.node, listener());
+  check_fetched();
+}
+
+void TreeChange::check_fetched() {
+  for (const auto& artifact : artifacts_)
+    if (artifact && !artifact->complete()) return;
+  if (context_.step) context_.step("fetch.done");
+  verify();
+}
+
+void TreeChange::verify() {
+  update_progress();
+  begin_task(TaskKind::verify);
+  using Damage = std::vector<install::StagedDamage>;
+  job<Damage>(
+      [this, &context = context_, stop = stop_] {
+        return install::verify_staged(*input_.library, *plan_, *staging_, context.workers, stop);
+      },
+      [this](Damage damage) { verified(std::move(damage)); });
+}
+
+void TreeChange::verified(std::vector<install::StagedDamage> damage) {
+  if (damage.empty()) return commit();
+  if (++verify_rounds_ == kMaxVerifyRounds)
+    return end_failed({ErrorKind::verification_failed,
+                       fmt::format("{} staged files are damaged again and again", damage.size()),
+                       "The disk damages what is written to it: check it."});
+  for (auto& entry : record_.view.tasks)
+    if (entry.kind == TaskKind::fetch || &entry == task(TaskKind::verify))
+      entry.state = TaskState::pending;
+  begin_task(TaskKind::fetch);
+  std::vector<std::vector<PieceIndex>> lost(artifacts_.size());
+  for (const auto& file : damage)
+    lost[file.component].insert(lost[file.component].end(), file.pieces.begin(), file.pieces.end());
+  auto settings = host_.settings();
+  for (std::size_t i = 0; i < lost.size(); ++i) {
+    if (lost[i].empty() || !artifacts_[i]) continue;
+    if (!artifacts_[i]->fetching())
+      artifacts_[i]->fetch(settings.consent, settings.policy, settings.node, listener());
+    artifacts_[i]->pieces_lost(lost[i]);
+  }
+}
+
+void TreeChange::commit() {
+  begin_task(TaskKind::commit);
+  host_.stop_seeding(record_.install);
+  seeding_stopped_ = true;
+  committing_ = true;
+  auto row = input_.row;
+  row.version = record_.view.version;
+  if (record_.request.kind == ChangeKind::install)
+    row.channel = record_.request.version ? "" : record_.request.channel.value_or("stable");
+  row.updated_at = context_.clock.now();
+  job<install::CommitOutcome>(
+      [this, &context = context_, row]() -> Result<install::CommitOutcome> {
+        SHOAL_ASSIGN(auto journal,
+                     install::prepare_commit(*input_.library, *plan_, *staging_, record_.view.id));
+        auto record =
+            make_commit_record(row, record_.view.id, preparation_->release, std::move(journal));
+        if (context.step) context.step("commit.before");
+        SHOAL_TRY(context.store.begin_commit(row.id, format_commit_record(record)));
+        if (context.step) context.step("commit.point");
+        return carry_out(context.store, *input_.library, record, context.step);
+      },
+      [this](install::CommitOutcome outcome) { committed(std::move(outcome)); });
+}
+
+void TreeChange::committed(install::CommitOutcome outcome) {
+  update_progress();
+  for (std::size_t i = 0; i < artifacts_.size(); ++i)
+    if (artifacts_[i]) artifacts_[i]->image().seal(outcome.stamps[i]);
+  for (const auto& path : outcome.moved_aside) {
+    if (record_.view.notes.size() == kMaxNotes) break;
+    record_.view.notes.push_back({path, "saved"});
+  }
+  std::erase(artifacts_, nullptr);
+  seeding_stopped_ = false;
+  host_.start_seeding(record_.install, std::move(artifacts_));
+  artifacts_.clear();
+  end_done();
+}
+
+void TreeChange::settings_changed() {
+  auto settings = host_.settings();
+  for (auto& artifact : artifacts_) {
+    if (!artifact) continue;
+    artifact->set_consent(settings.consent);
+    artifact->set_policy(settings.policy);
+  }
+}
+
+void TreeChange::halt() {
+  for (auto& artifact : artifacts_)
+    if (artifact) artifact->stop();
+}
+
+void TreeChange::ended(ChangeState state) {
+  committing_ = false;
+  if (input_.library == nullptr)  // cancelled before it ran in this process
+    if (auto input = make_input()) input_ = std::move(*input);
+  if (state == ChangeState::cancelled && input_.library != nullptr) {
+    auto discarded = install::discard_staging(*input_.library, staging_name());
+    if (!discarded)
+      context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
+  }
+  if (state != ChangeState::done && std::exchange(seeding_stopped_, false))
+    host_.start_seeding(record_.install, {});
+  artifacts_.clear();
+  staging_.reset();
+  plan_.reset();
+  preparation_.reset();
+}
+
+void TreeChange::update_progress() {
+  if (artifacts_.empty() || !staging_) return;
+  auto& view = record_.view;
+  ArtifactCounters sum;
+  for (const auto& artifact : artifacts_) {
+    if (!artifact) continue;
+    auto counters = artifact->counters();
+    sum.total_bytes += counters.total_bytes;
+    sum.fetched_bytes += counters.fetched_bytes;
+    sum.edge_bytes += counters.edge_bytes;
+    sum.peer_bytes += counters.peer_bytes;
+    sum.lan_bytes += counters.lan_bytes;
+    sum.uploaded_bytes += counters.uploaded_bytes;
+    sum.edge_bytes_per_s += counters.edge_bytes_per_s;
+    sum.peer_bytes_per_s += counters.peer_bytes_per_s;
+    sum.peers += counters.peers;
+  }
+  view.bytes = {sum.total_bytes,        sum.edge_bytes,
+                sum.peer_bytes,         sum.lan_bytes,
+                staging_->reused_bytes, staging_->written_bytes + sum.fetched_bytes,
+                sum.uploaded_bytes,     sum.fetched_bytes};
+  view.edge_bytes_per_s = sum.edge_bytes_per_s;
+  view.peers_bytes_per_s = sum.peer_bytes_per_s;
+  view.peers_connected = sum.peers;
+  if (auto* entry = task(TaskKind::fetch)) {
+    entry->done_bytes = sum.fetched_bytes;
+    entry->total_bytes = sum.total_bytes;
+  }
+  // Twice a second: an exponential average over about four seconds.
+  constexpr double kWeight = 0.12;
+  double now =
+      2.0 * static_cast<double>(sum.fetched_bytes - std::min(last_fetched_, sum.fetched_bytes));
+  rate_ = rate_ == 0 ? now : (1 - kWeight) * rate_ + kWeight * now;
+  last_fetched_ = sum.fetched_bytes;
+  view.eta_s.reset();
+  if (rate_ > 1 && sum.total_bytes > sum.fetched_bytes)
+    view.eta_s = static_cast<std::uint64_t>(
+        static_cast<double>(sum.total_bytes - sum.fetched_bytes) / rate_);
+}
+
+}  // namespace shoal::agent

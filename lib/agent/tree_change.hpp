@@ -1,0 +1,48 @@
+// Install, update and repair: metadata, plan, stage, fetch, verify, commit (design, section 6).
+#pragma once
+
+#include "agent/change_runner.hpp"
+#include "agent/preparation.hpp"
+
+namespace shoal::agent {
+
+class TreeChange final : public ChangeRunner {
+ public:
+  using ChangeRunner::ChangeRunner;
+  void settings_changed() override;
+
+ protected:
+  std::vector<TaskKind> task_list() const override;
+  void run() override;
+  void halt() override;
+  void ended(ChangeState state) override;
+  void update_progress() override;
+
+ private:
+  Result<PreparationInput> make_input();
+  void prepared(Preparation preparation);
+  void planned(install::Plan plan);
+  void staged(install::Staging staging);
+  void fetch();
+  void make_artifacts();
+  void check_fetched();
+  void verify();
+  void verified(std::vector<install::StagedDamage> damage);
+  void commit();
+  void committed(install::CommitOutcome outcome);
+  std::string staging_name() const;
+  ArtifactListener listener();
+
+  PreparationInput input_;
+  std::optional<Preparation> preparation_;
+  std::optional<install::Plan> plan_;
+  std::optional<install::Staging> staging_;
+  std::vector<std::shared_ptr<Artifact>> artifacts_;  // by component; null for an empty image
+  bool seeding_stopped_ = false;
+  int verify_rounds_ = 0;
+  // The rate of plain bytes, smoothed, for the ETA.
+  std::uint64_t last_fetched_ = 0;
+  double rate_ = 0;
+};
+
+}  // namespace shoal::agent
