@@ -31,7 +31,7 @@ struct Context {
   transfer::Swarm& swarm;
   transfer::Edge& edge;
   // A fetcher over these base URLs, tried in order.
-  std::function<std::unique_ptr<trust::Fetcher>(std::vector<std::string>)> make_fetcher;
+  std::function<Result<std::unique_ptr<trust::Fetcher>>(std::vector<std::string>)> make_fetcher;
   std::filesystem::path state_dir;
   install::StepHook step;  // may be empty
 };

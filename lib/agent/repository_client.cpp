@@ -78,7 +78,7 @@ void RepositoryClient::forget() {
 Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   Cycle cycle;
   cycle.turn = std::unique_lock(cycle_);
-  cycle.fetcher = context_.make_fetcher({row_.url});
+  SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher({row_.url}));
   cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata", "targets",
                                                    *cycle.fetcher, context_.clock.now());
   SHOAL_TRY(cycle.updater->refresh());
