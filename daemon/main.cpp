@@ -108,18 +108,18 @@ Result<void> run(const Config& config) {
   EventLoop loop;
   StopToken stop;
   std::uint64_t node = random_number();
-  WorkerPool workers;
-  WorkerPool jobs(kJobThreads);
+  auto workers = std::make_unique<WorkerPool>();
+  auto jobs = std::make_unique<WorkerPool>(kJobThreads);
   SHOAL_ASSIGN(auto swarm, open_swarm(config, node, loop, log));
   edge::EdgeOptions edge_options;
   edge_options.seed = random_number();
-  SHOAL_ASSIGN(auto edge, edge::make_edge(edge_options, loop, workers, log));
+  SHOAL_ASSIGN(auto edge, edge::make_edge(edge_options, loop, *workers, log));
   auto make_fetcher = [stop](std::vector<std::string> urls) {
     edge::HttpFetcherOptions options;
     options.base_urls = std::move(urls);
     return edge::make_http_fetcher(options, stop);
   };
-  agent::Context context{loop,   loop,   jobs,  workers,      clock,        log,
+  agent::Context context{loop,   loop,   *jobs, *workers,     clock,        log,
                          *store, *swarm, *edge, make_fetcher, config.state, kill_hook()};
   agent::Agent agent(context, agent_options(config, node));
   api::ApiOptions api_options;
@@ -133,7 +133,12 @@ Result<void> run(const Config& config) {
   log.info("daemon", "shoald {} answers at {}", SHOAL_VERSION, config.socket.string());
   ::sd_notify(0, "READY=1");
   loop.run();
+  // Whatever still runs uses the agent's libraries: it ends before the agent does.
   stop.request_stop();
+  jobs.reset();
+  edge.reset();
+  swarm.reset();
+  workers.reset();
   return {};
 }
 
