@@ -1,0 +1,88 @@
+// An edge without a network: reads bundles from a repository on the disk, with faults to set.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/file.hpp"
+#include "content/edge_index.hpp"
+#include "transfer/edge.hpp"
+
+namespace shoal::test {
+
+struct FakeEdge final : transfer::Edge {
+  FakeEdge(Executor& main_thread, std::filesystem::path repository_dir)
+      : main(main_thread), repository(std::move(repository_dir)) {}
+
+  // Faults.
+  bool down = false;                         // every request fails
+  std::size_t pieces_until_down = SIZE_MAX;  // then `down`
+  ErrorKind failure = ErrorKind::network;
+
+  // What was asked.
+  std::vector<PieceIndex> fetched;
+  std::uint64_t frames_fetched = 0;
+
+  void add(const transfer::ArtifactId& artifact, transfer::EdgeArtifact description,
+           transfer::EdgeEvents& listener) override {
+    artifacts[artifact] = {std::move(description), &listener};
+  }
+  void remove(const transfer::ArtifactId& artifact) override { artifacts.erase(artifact); }
+  void fetch(const transfer::ArtifactId& artifact, const std::vector<Want>& wants) override {
+    for (const auto& want : wants) main.post([this, artifact, want] { answer(artifact, want); });
+  }
+  void cancel(const transfer::ArtifactId&, const std::vector<PieceIndex>& pieces) override {
+    cancelled.insert(pieces.begin(), pieces.end());
+  }
+  void set_download_limit(std::uint64_t) override {}
+  std::vector<transfer::MirrorStatus> mirrors() const override { return {}; }
+  std::uint64_t download_bytes_per_s(const transfer::ArtifactId&) const override { return 0; }
+
+ private:
+  struct Entry {
+    transfer::EdgeArtifact description;
+    transfer::EdgeEvents* listener;
+  };
+
+  void answer(const transfer::ArtifactId& id, const Want& want) {
+    auto found = artifacts.find(id);
+    if (found == artifacts.end() || cancelled.erase(want.piece) > 0) return;
+    if (pieces_until_down == 0) down = true;
+    if (down) {
+      found->second.listener->edge_failed(id, want.piece, {failure, "the edge is down", {}}, 50);
+      return;
+    }
+    --pieces_until_down;
+    fetched.push_back(want.piece);
+    const auto& index = *found->second.description.index;
+    const auto& location = index.pieces[want.piece.value()];
+    Bytes piece(index.piece_size);
+    auto store = found->second.description.store;
+    (void)store->read(std::uint64_t{want.piece.value()} * index.piece_size, piece);
+    std::uint64_t wire = 0;
+    std::uint64_t offset = location.offset;
+    auto bundle = read_file(repository / content::bundle_path(index.bundles[location.bundle]),
+                            content::kMaxBundleBytes);
+    for (std::size_t i = 0; i < location.frames.size(); ++i) {
+      const auto& frame = location.frames[i];
+      if (bundle && (want.frames >> i & 1) != 0) {
+        wire += frame.stored_size;
+        ++frames_fetched;
+        (void)content::decompress_frame(
+            frame, ByteView(*bundle).subspan(offset, frame.stored_size),
+            MutableByteView(piece).subspan(i * index.frame_size, index.frame_size));
+      }
+      offset += frame.stored_size;
+    }
+    found->second.listener->edge_piece(id, want.piece, std::move(piece), wire);
+  }
+
+  Executor& main;
+  std::filesystem::path repository;
+  std::map<transfer::ArtifactId, Entry> artifacts;
+  std::set<PieceIndex> cancelled;
+};
+
+}  // namespace shoal::test
