@@ -185,6 +185,14 @@ Updater::~Updater() = default;
 
 Result<void> Updater::refresh() { return impl_->refresh(); }
 
+std::vector<std::string> Updater::delegated_roles() const {
+  std::vector<std::string> roles;
+  const Targets* top = impl_->trusted ? impl_->trusted->targets("targets") : nullptr;
+  if (top == nullptr) return roles;
+  for (const auto& delegation : top->delegations) roles.push_back(delegation.role);
+  return roles;
+}
+
 Result<TargetInfo> Updater::find_target(const std::string& path) {
   if (!impl_->refreshed) SHOAL_TRY(impl_->refresh());
   SHOAL_TRY(RelativePath::parse(path));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/sha256.hpp"
@@ -34,6 +35,8 @@ class Updater {
   // 5.2 to 5.6: root, timestamp, snapshot, top-level targets. Errors: metadata_*,
   // signature_invalid, network…; what was trusted before stays.
   Result<void> refresh();
+  // The roles that the top-level targets delegate to, in their order; empty before refresh().
+  std::vector<std::string> delegated_roles() const;
   // 5.6.7: searches the delegations; fetches roles as needed. not_found when no role names it.
   Result<TargetInfo> find_target(const std::string& path);
   // 5.7: fetches and checks length and hash. Consistent snapshots where the root says so.
