@@ -75,6 +75,7 @@ ErrorKind kind_of_errno(int error_number) {
     case ELOOP:
     case EXDEV:
     case ENAMETOOLONG:
+    case ENOTDIR:
       return K::path_invalid;
     case ETIMEDOUT:
       return K::network_timeout;

@@ -18,7 +18,9 @@ enum class FileOrigin {
   copy,      // the same bytes under an old path that stays
   assemble,  // from reused chunks and fetched pieces
   empty,     // no bytes
-  leave,     // config the user changed, or create_once that exists: not touched
+  leave,     // config the user changed, or create_once that exists: not touched. The release's own
+             // bytes are staged all the same, so that every piece can be checked; the commit drops
+             // them.
 };
 
 struct FilePlan {
@@ -26,6 +28,8 @@ struct FilePlan {
   std::uint32_t old_component = 0;  // for move and copy
   FileIndex old_file;
   bool displaces_user_file = false;  // a changed or unknown file stands at the path: moved aside
+  bool set_mode = false;             // keep, move: the executable bit must be changed
+  FileStamp present;  // of the file that stands at the path now; zero: none, or not a file
 };
 
 struct ComponentPlan {
@@ -33,7 +37,7 @@ struct ComponentPlan {
   std::vector<FilePlan> files;  // by FileIndex of the target
 };
 
-// Where assembled bytes can be had on this disk.
+// Where assembled bytes can be had on this disk. Checked by its id when it is copied.
 struct ReuseSource {
   std::uint32_t old_component = 0;
   FileIndex old_file;
@@ -55,12 +59,15 @@ struct PlanTotals {
 };
 
 struct Plan {
-  RelativePath folder;  // the install's, in the library
-  std::vector<InstalledComponent> installed;
+  RelativePath folder;                        // the install's, in the library
+  std::vector<InstalledComponent> installed;  // stamps as found now; zero: absent or changed
   std::vector<ComponentPlan> components;
-  std::vector<ReuseSource> reuse;
-  std::vector<RelativePath> remove_files;  // old paths that go away, unchanged by the user
-  std::vector<RelativePath> moved_aside;   // the user's changed files that must make room
+  std::vector<ReuseSource> reuse;            // sorted by component, file, offset
+  std::vector<RelativePath> remove_files;    // old paths that go away, unchanged by the user
+  std::vector<FileStamp> remove_stamps;      // by index of remove_files
+  std::vector<RelativePath> moved_aside;     // the user's changed files that must make room
+  std::vector<FileStamp> aside_stamps;       // by index of moved_aside; zero: a folder
+  std::vector<RelativePath> remove_folders;  // old folders that the target lacks, innermost first
   PlanTotals totals;
   bool nothing_to_do = false;  // installed == target, byte for byte as far as stamps tell
 
@@ -68,9 +75,12 @@ struct Plan {
 };
 
 // `installed` empty: a first install. Errors: disk_full (peak_extra_bytes beyond the free space,
-// said with both figures), read_only, not_allowed, path_invalid, cancelled, io_error.
+// said with both figures), read_only, not_allowed, path_invalid, metadata_invalid (recipes, hashes
+// or index that do not fit their component), cancelled, io_error. Paths in the plan are relative to
+// the install's folder. `change`: what an earlier run of it has staged needs no room again.
 Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
                        std::vector<InstalledComponent> installed,
-                       std::vector<TargetComponent> targets, const StopToken& stop);
+                       std::vector<TargetComponent> targets, const StopToken& stop,
+                       const std::string& change = {});
 
 }  // namespace shoal::install

@@ -24,7 +24,10 @@ class TreeImage final : public transfer::ImageStore {
   };
   struct FileState {
     Place place = Place::absent;
-    FileStamp stamp;  // for installed
+    // For installed files. A staged file with a stamp is complete and checked: believed while the
+    // stamp matches, and never written again (it may be a hard link to an installed file); it is
+    // also found at folder/path, once the commit has put it there.
+    FileStamp stamp;
   };
 
   // `library` must outlive the image. `staging`: the component's staging folder in the library.
@@ -37,13 +40,22 @@ class TreeImage final : public transfer::ImageStore {
                                                  const InstalledComponent& installed);
 
   Result<void> read(std::uint64_t offset, MutableByteView out) override;
+  // Blocks may straddle staged and finished files. What falls into staged files is written; what
+  // falls into installed or complete files is compared: when it differs the answer is read_only,
+  // and the bytes are wrong or that file is (so the piece's hash decides who is to blame). What
+  // falls into gaps and absent files is dropped.
   Result<void> write(std::uint64_t offset, ByteView bytes) override;
+  // Staged files count as good here: which of their pieces are there, the caller knows.
   bool offers(PieceIndex piece) override;
 
   // The pieces whose every file is in place (staged files count as not in place).
   transfer::PieceSet complete_pieces();
   // After the commit: every staged file is now installed, with these stamps; writes are refused.
   void seal(std::vector<FileStamp> stamps);
+
+  FileState file_state(FileIndex file) const;
+  void set_file_state(FileIndex file, FileState state);
+  const content::ImageMap& map() const;
 
  private:
   struct Impl;

@@ -1,0 +1,37 @@
+// Private to install: merkle roots of files on the disk.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/beneath_dir.hpp"
+#include "base/sha256.hpp"
+#include "base/stop_token.hpp"
+#include "base/worker_pool.hpp"
+
+namespace shoal::install {
+
+// The root of the first `size` bytes. Errors: io_error (also when the file is shorter), cancelled.
+Result<Digest> hash_descriptor(int fd, std::uint64_t size, std::string_view name_for_errors,
+                               const StopToken& stop);
+// Opens and hashes a whole file, whatever its size is.
+Result<Digest> hash_file(const BeneathDir& library, const RelativePath& path,
+                         const StopToken& stop);
+
+struct FileToHash {
+  RelativePath path;
+  std::uint64_t size = 0;
+};
+struct FileDigest {
+  Digest root;
+  FileStamp stamp;             // the same before and after the reading; zero: it changed meanwhile
+  std::optional<Error> error;  // then nothing else counts
+};
+// All of them, in parallel over files and over ranges of large files. `progress` is called with
+// the bytes read so far, from any worker.
+std::vector<FileDigest> hash_files(const BeneathDir& library, const std::vector<FileToHash>& files,
+                                   WorkerPool& pool, const StopToken& stop,
+                                   const std::function<void(std::uint64_t)>& progress = {});
+
+}  // namespace shoal::install

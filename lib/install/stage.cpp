@@ -1,0 +1,343 @@
+// Staging, component by component: make the files, hash what an earlier run left, copy whole files
+// and chunks, then settle piece by piece what is there. Coverage (which bytes were copied) decides
+// which pieces are worth hashing, and which blocks of the others need no fetching. Pieces made only
+// of files that stay or move are believed as their stamps are; every other one is hashed.
+#include "install/stage.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <atomic>
+#include <iterator>
+#include <mutex>
+
+#include "content/merkle.hpp"
+#include "install/coverage.hpp"
+#include "install/hash_files.hpp"
+#include "install/look.hpp"
+#include "install/reuse.hpp"
+#include "install/stage_files.hpp"
+
+namespace shoal::install {
+namespace {
+
+constexpr std::size_t kChunksPerTask = 256;  // about 4 MiB: the unit of parallel work
+constexpr std::size_t kItemsPerWave = 4096;  // between two steps: where a kill is tested
+
+// Runs body(i) for i in [0, count) on the pool, in waves with a named step before each. The first
+// error ends it.
+Result<void> in_waves(std::size_t count, WorkerPool& pool, const StepHook& step,
+                      std::string_view name, const std::function<Result<void>(std::size_t)>& body) {
+  std::mutex mutex;
+  Result<void> outcome;
+  for (std::size_t first = 0; first < count && outcome; first += kItemsPerWave) {
+    if (step) step(fmt::format("{}:{}", name, first / kItemsPerWave));
+    pool.parallel_for(std::min(kItemsPerWave, count - first), [&](std::size_t i) {
+      {
+        std::lock_guard lock(mutex);
+        if (!outcome) return;
+      }
+      auto done = body(first + i);
+      std::lock_guard lock(mutex);
+      if (!done && outcome) outcome = std::move(done);
+    });
+  }
+  return outcome;
+}
+
+class ComponentStager {
+ public:
+  ComponentStager(const BeneathDir& library, const Plan& plan, std::uint32_t component,
+                  const RelativePath& staging, WorkerPool& pool, const StopToken& stop,
+                  const StepHook& step)
+      : library_(library),
+        plan_(plan),
+        component_(component),
+        target_(plan.components[component].target),
+        manifest_(*target_.component),
+        staging_(staging),
+        pool_(pool),
+        stop_(stop),
+        step_(step),
+        files_(library, plan, component, staging, stop),
+        coverage_(manifest_) {}
+
+  Result<StagedComponent> run();
+
+  std::atomic<std::uint64_t> reused_bytes{0};
+  std::atomic<std::uint64_t> written_bytes{0};
+  std::uint64_t resumed_bytes = 0;
+
+ private:
+  Result<void> make_files();
+  Result<void> resume();
+  Result<void> copy_files();
+  Result<void> copy_all_chunks();
+  Result<void> settle();
+  Result<void> handle_damage(const std::vector<PieceIndex>& pieces);
+  Result<bool> restage_if_damaged(FileIndex file);
+  Result<void> recheck_pieces_of(FileIndex file);
+  void lose_blocks(PieceIndex piece, const std::function<bool(FileIndex)>& of_file);
+  Result<std::vector<PieceIndex>> hash_pieces(const std::vector<PieceIndex>& pieces,
+                                              std::string_view step);
+  std::vector<content::Extent> extents_of(PieceIndex piece) const;
+  bool is_finished(FileIndex file) const;
+  bool have_all(FileIndex file, std::uint64_t offset, std::uint64_t length) const;
+
+  const BeneathDir& library_;
+  const Plan& plan_;
+  const std::uint32_t component_;
+  const TargetComponent& target_;
+  const content::Component& manifest_;
+  const RelativePath staging_;
+  WorkerPool& pool_;
+  const StopToken& stop_;
+  const StepHook& step_;
+  FileStager files_;
+  Coverage coverage_;
+  std::vector<FileStager::Prepared> prepared_;
+  std::vector<bool> examined_;  // kept and moved files that were hashed after all
+  StagedComponent out_;
+};
+
+std::vector<content::Extent> ComponentStager::extents_of(PieceIndex piece) const {
+  std::uint64_t size = manifest_.content.piece_size;
+  return out_.image->map().extents(piece.value() * size, size);
+}
+
+// In place or linked, not to be written: believed as its stamp is.
+bool ComponentStager::is_finished(FileIndex file) const {
+  return out_.image->file_state(file).stamp != FileStamp{};
+}
+
+bool ComponentStager::have_all(FileIndex file, std::uint64_t offset, std::uint64_t length) const {
+  std::uint64_t begin = manifest_.files[file.value()].offset + offset;
+  std::uint64_t size = manifest_.content.piece_size;
+  for (auto p = begin / size; p <= (begin + length - 1) / size; ++p)
+    if (!out_.have.has(PieceIndex(static_cast<std::uint32_t>(p)))) return false;
+  return true;
+}
+
+Result<void> ComponentStager::make_files() {
+  std::size_t count = manifest_.files.size();
+  prepared_.resize(count);
+  SHOAL_TRY(in_waves(count, pool_, step_, "stage.files", [this](std::size_t f) -> Result<void> {
+    SHOAL_ASSIGN(prepared_[f], files_.prepare(FileIndex(static_cast<std::uint32_t>(f))));
+    return {};
+  }));
+  std::vector<TreeImage::FileState> states;
+  states.reserve(count);
+  for (const auto& file : prepared_) states.push_back(file.state);
+  out_.image = std::make_shared<TreeImage>(library_, plan_.folder, staging_, target_.component,
+                                           std::move(states));
+  for (std::size_t f = 0; f < count; ++f) {
+    if (prepared_[f].state.stamp == FileStamp{}) continue;
+    coverage_.add(manifest_.files[f].offset, manifest_.files[f].size);
+    reused_bytes += manifest_.files[f].size;
+  }
+  return {};
+}
+
+// Hashes these pieces and adds the right ones to `have`; returns the others.
+Result<std::vector<PieceIndex>> ComponentStager::hash_pieces(const std::vector<PieceIndex>& pieces,
+                                                             std::string_view step) {
+  std::mutex mutex;
+  std::vector<PieceIndex> wrong;
+  auto hash_one = [&](std::size_t i) -> Result<void> {
+    SHOAL_TRY(stop_.check());
+    Bytes bytes(manifest_.content.piece_size);
+    std::uint64_t offset = std::uint64_t{pieces[i].value()} * bytes.size();
+    bool right = out_.image->read(offset, bytes).has_value() &&
+                 content::piece_hash(bytes) == (*target_.piece_hashes)[pieces[i].value()];
+    std::lock_guard lock(mutex);
+    if (right)
+      out_.have.add(pieces[i]);
+    else
+      wrong.push_back(pieces[i]);
+    return {};
+  };
+  SHOAL_TRY(in_waves(pieces.size(), pool_, step_, step, hash_one));
+  std::sort(wrong.begin(), wrong.end());
+  return wrong;
+}
+
+// What an earlier run of this change left is taken for nothing until its piece's hash is right.
+Result<void> ComponentStager::resume() {
+  transfer::PieceSet touched(manifest_.content.piece_count());
+  std::vector<PieceIndex> pieces;
+  for (std::uint32_t f = 0; f < prepared_.size(); ++f) {
+    if (!prepared_[f].existed || manifest_.files[f].size == 0) continue;
+    auto [first, last] = out_.image->map().pieces_of(FileIndex(f));
+    for (auto p = first; p <= last; ++p)
+      if (!touched.has(p)) {
+        touched.add(p);
+        pieces.push_back(p);
+      }
+  }
+  SHOAL_TRY(hash_pieces(pieces, "stage.resume"));
+  for (auto piece : pieces)
+    if (out_.have.has(piece))
+      for (const auto& extent : extents_of(piece))
+        if (prepared_[extent.file.value()].existed) resumed_bytes += extent.length;
+  return {};
+}
+
+Result<void> ComponentStager::copy_files() {
+  std::vector<FileIndex> files;
+  for (std::uint32_t f = 0; f < prepared_.size(); ++f) {
+    std::uint64_t size = manifest_.files[f].size;
+    if (prepared_[f].copy && size > 0 && !have_all(FileIndex(f), 0, size))
+      files.push_back(FileIndex(f));
+  }
+  std::mutex mutex;
+  return in_waves(files.size(), pool_, step_, "stage.copy", [&](std::size_t i) -> Result<void> {
+    const auto& entry = manifest_.files[files[i].value()];
+    SHOAL_ASSIGN(auto written, files_.copy(files[i]));
+    if (!written) return {};  // the old file has changed meanwhile: fetched instead
+    written_bytes += *written;
+    reused_bytes += entry.size;
+    std::lock_guard lock(mutex);
+    coverage_.add(entry.offset, entry.size);
+    return {};
+  });
+}
+
+Result<void> ComponentStager::copy_all_chunks() {
+  std::vector<ReuseSource> sources;
+  std::copy_if(plan_.reuse.begin(), plan_.reuse.end(), std::back_inserter(sources),
+               [this](const ReuseSource& source) {
+                 return source.component == component_ &&
+                        !have_all(source.file, source.offset, source.chunk.length);
+               });
+  std::size_t tasks = (sources.size() + kChunksPerTask - 1) / kChunksPerTask;
+  std::mutex mutex;
+  return in_waves(tasks, pool_, step_, "stage.reuse", [&](std::size_t t) -> Result<void> {
+    auto part = std::span(sources).subspan(t * kChunksPerTask);
+    part = part.first(std::min(part.size(), kChunksPerTask));
+    SHOAL_ASSIGN(auto ranges, copy_chunks(library_, plan_, part, *out_.image, stop_));
+    std::lock_guard lock(mutex);
+    for (const auto& range : ranges) {
+      coverage_.add(manifest_.files[range.file.value()].offset + range.offset, range.length);
+      written_bytes += range.length;
+      reused_bytes += range.length;
+    }
+    return {};
+  });
+}
+
+void ComponentStager::lose_blocks(PieceIndex piece, const std::function<bool(FileIndex)>& of_file) {
+  for (const auto& extent : extents_of(piece)) {
+    if (!of_file(extent.file)) continue;
+    std::uint64_t last = (extent.image_offset + extent.length - 1) / content::kBlockSize;
+    for (auto b = extent.image_offset / content::kBlockSize; b <= last; ++b)
+      coverage_.lose_block(b);
+  }
+}
+
+Result<bool> ComponentStager::restage_if_damaged(FileIndex file) {
+  if (examined_[file.value()]) return false;
+  examined_[file.value()] = true;
+  const auto& entry = manifest_.files[file.value()];
+  auto place = out_.image->file_state(file).place;
+  const auto& folder = place == TreeImage::Place::staged ? staging_ : plan_.folder;
+  auto root = hash_file(library_, entry.path.beneath(folder), stop_);
+  if (root && *root == entry.root) return false;
+  if (!root && root.error().kind == ErrorKind::cancelled) return fail(root.error());
+  SHOAL_TRY(files_.restage(file));
+  out_.image->set_file_state(file, {TreeImage::Place::staged, {}});
+  written_bytes += entry.size;
+  return true;
+}
+
+Result<void> ComponentStager::recheck_pieces_of(FileIndex file) {
+  auto [first, last] = out_.image->map().pieces_of(file);
+  std::vector<PieceIndex> pieces;
+  for (auto p = first; p <= last; ++p) {
+    out_.have.remove(p);
+    if (coverage_.has_piece(p)) pieces.push_back(p);
+  }
+  SHOAL_ASSIGN(auto wrong, hash_pieces(pieces, "stage.recheck"));
+  for (auto piece : wrong) lose_blocks(piece, [file](FileIndex other) { return other == file; });
+  return {};
+}
+
+// Pieces whose every byte should be there, and whose hash is wrong all the same: a file that stays
+// or moves is damaged although its stamp is right (it is then staged after all), or a recipe or the
+// old copy lied (then the staged part of the piece is fetched).
+Result<void> ComponentStager::handle_damage(const std::vector<PieceIndex>& pieces) {
+  examined_.resize(manifest_.files.size());
+  for (auto piece : pieces) {
+    if (!coverage_.has_piece(piece) || out_.have.has(piece)) continue;
+    bool explained = false;
+    for (const auto& extent : extents_of(piece)) {
+      if (!is_finished(extent.file)) continue;
+      SHOAL_ASSIGN(bool damaged, restage_if_damaged(extent.file));
+      if (!damaged) continue;
+      SHOAL_TRY(recheck_pieces_of(extent.file));
+      explained = true;
+    }
+    if (!explained) lose_blocks(piece, [this](FileIndex file) { return !is_finished(file); });
+  }
+  return {};
+}
+
+Result<void> ComponentStager::settle() {
+  std::vector<PieceIndex> doubtful;
+  for (std::uint32_t p = 0; p < manifest_.content.piece_count(); ++p) {
+    PieceIndex piece(p);
+    if (out_.have.has(piece) || !coverage_.has_piece(piece)) continue;
+    auto extents = extents_of(piece);
+    if (std::all_of(extents.begin(), extents.end(),
+                    [this](const auto& extent) { return is_finished(extent.file); }))
+      out_.have.add(piece);
+    else
+      doubtful.push_back(piece);
+  }
+  SHOAL_ASSIGN(auto wrong, hash_pieces(doubtful, "stage.check"));
+  SHOAL_TRY(handle_damage(wrong));
+  for (std::uint32_t p = 0; p < manifest_.content.piece_count(); ++p) {
+    if (out_.have.has(PieceIndex(p))) continue;
+    auto blocks = coverage_.blocks_of(PieceIndex(p));
+    if (std::find(blocks.begin(), blocks.end(), true) != blocks.end())
+      out_.partial.emplace(PieceIndex(p), std::move(blocks));
+  }
+  return {};
+}
+
+Result<StagedComponent> ComponentStager::run() {
+  out_.have = transfer::PieceSet(manifest_.content.piece_count());
+  SHOAL_TRY(make_files());
+  SHOAL_TRY(resume());
+  SHOAL_TRY(copy_files());
+  SHOAL_TRY(copy_all_chunks());
+  SHOAL_TRY(settle());
+  return std::move(out_);
+}
+
+}  // namespace
+
+Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
+                      WorkerPool& pool, const StopToken& stop, const StepHook& step) {
+  SHOAL_TRY(check_name("change", change));
+  Staging staging(staging_folder(change));
+  SHOAL_TRY(library.make_dirs(staging.folder));
+  for (std::uint32_t c = 0; c < plan.components.size(); ++c) {
+    const auto& name = plan.components[c].target.component->name;
+    SHOAL_TRY(check_name("component", name));
+    ComponentStager stager(library, plan, c, staging_folder(change, name), pool, stop, step);
+    SHOAL_ASSIGN(auto staged, stager.run());
+    staging.components.push_back(std::move(staged));
+    staging.reused_bytes += stager.reused_bytes;
+    staging.written_bytes += stager.written_bytes;
+    staging.resumed_bytes += stager.resumed_bytes;
+  }
+  if (step) step("stage.done");
+  return staging;
+}
+
+Result<void> discard_staging(const BeneathDir& library, const std::string& change) {
+  SHOAL_TRY(check_name("change", change));
+  return library.remove_all(staging_folder(change));
+}
+
+}  // namespace shoal::install
