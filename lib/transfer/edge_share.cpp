@@ -1,0 +1,131 @@
+// Hill climbing with two moves. Raise: after a settling time the total must have grown by a good
+// part of the step, or the step is undone. Lower: if the total falls by much less than the step,
+// peers have filled it and the step stands. Both are tried less often the more often they failed.
+#include "transfer/edge_share.hpp"
+
+#include <algorithm>
+
+namespace shoal::transfer {
+namespace {
+
+constexpr std::uint64_t kSettleMs = 2'000;     // peers and TCP need this long to answer a change
+constexpr double kWorthwhile = 0.4;            // part of a step that must show in the total
+constexpr double kMinStep = 256.0 * 1024;      // bytes per second; below it noise decides
+constexpr double kExploreStep = 1.0 / 8;       // of the total: what a look costs, if it was in vain
+constexpr double kExploreGrowth = 3;           // a step that paid is followed by a larger one
+constexpr std::uint64_t kFirstLookMs = 3'000;  // a new swarm needs this long to come up to speed
+constexpr std::uint64_t kPauseFirstMs = 4'000;  // between moves of one kind; doubles when in vain
+constexpr std::uint64_t kPauseMaxMs = 32'000;
+constexpr std::uint64_t kKnowledgeMs = 60'000;  // how long a measured capacity is believed
+constexpr double kForget = 0.995;               // of the capacity, each sample without proof
+constexpr double kCorrect = 0.3;  // towards a lower total, each sample with an unlimited edge
+constexpr std::uint32_t kProofSamples = 2;  // rates are averages: the first is still rising
+
+std::uint64_t next_pause(std::uint64_t pause_ms) {
+  return pause_ms == 0 ? kPauseFirstMs : std::min(pause_ms * 2, kPauseMaxMs);
+}
+
+}  // namespace
+
+void EdgeShare::sample(std::uint64_t now_ms, double peers, double edge, bool edge_unlimited,
+                       bool may_explore) {
+  double total = peers + edge;
+  if (next_raise_ms_ == 0) next_raise_ms_ = now_ms + kFirstLookMs;
+  learn(now_ms, total, edge_unlimited);
+  if (!tuning_.fills) {
+    rate_ = 0;
+    mode_ = Mode::hold;
+    return;
+  }
+  if (edge_unlimited) {  // nothing can be told apart now; and the deficit, if any, is not ours
+    deficit_since_ms_ = 0;
+    if (mode_ != Mode::hold) changed_ms_ = now_ms;
+    return;
+  }
+  switch (mode_) {
+    case Mode::raised:
+      if (now_ms >= changed_ms_ + kSettleMs) judge_raise(now_ms, total);
+      break;
+    case Mode::lowered:
+      if (now_ms >= changed_ms_ + kSettleMs) judge_lowering(now_ms, total);
+      break;
+    case Mode::hold:
+      hold(now_ms, total, may_explore);
+      break;
+  }
+}
+
+void EdgeShare::learn(std::uint64_t now_ms, double total, bool edge_unlimited) {
+  unlimited_samples_ = edge_unlimited ? unlimited_samples_ + 1 : 0;
+  capacity_ *= kForget;
+  if (edge_unlimited && unlimited_samples_ >= kProofSamples) {
+    if (total < capacity_) capacity_ += kCorrect * (total - capacity_);
+    capacity_known_until_ms_ = now_ms + kKnowledgeMs;
+  }
+  capacity_ = std::max(capacity_, total);
+}
+
+void EdgeShare::raise(std::uint64_t now_ms, double step, double total) {
+  mode_ = Mode::raised;
+  step_ = step;
+  baseline_ = total;
+  changed_ms_ = now_ms;
+  rate_ += step;
+}
+
+void EdgeShare::lower(std::uint64_t now_ms, double step, double total) {
+  mode_ = Mode::lowered;
+  step_ = std::min(step, rate_);
+  baseline_ = total;
+  changed_ms_ = now_ms;
+  rate_ -= step_;
+}
+
+void EdgeShare::judge_raise(std::uint64_t now_ms, double total) {
+  mode_ = Mode::hold;
+  deficit_since_ms_ = 0;
+  if (total - baseline_ >= kWorthwhile * step_) {
+    raise_pause_ms_ = 0;
+    next_lower_ms_ = now_ms + kPauseFirstMs;
+    if (exploring_) raise(now_ms, step_ * kExploreGrowth, total);
+    return;
+  }
+  // In vain: the link is full (or peers were squeezed out), whatever we believed it could do.
+  rate_ = std::max(0.0, rate_ - step_);
+  capacity_ = std::min(capacity_, std::max(total, baseline_) * 1.05);
+  capacity_known_until_ms_ = now_ms + kKnowledgeMs;
+  exploring_ = false;
+  raise_pause_ms_ = next_pause(raise_pause_ms_);
+  next_raise_ms_ = now_ms + raise_pause_ms_;
+}
+
+void EdgeShare::judge_lowering(std::uint64_t now_ms, double total) {
+  mode_ = Mode::hold;
+  deficit_since_ms_ = 0;
+  if (baseline_ - total <= (1 - kWorthwhile) * step_) {
+    lower_pause_ms_ = 0;
+    next_lower_ms_ = now_ms;  // go on
+    return;
+  }
+  rate_ += step_;
+  lower_pause_ms_ = next_pause(lower_pause_ms_);
+  next_lower_ms_ = now_ms + lower_pause_ms_;
+}
+
+void EdgeShare::hold(std::uint64_t now_ms, double total, bool may_explore) {
+  bool deficit = capacity_ > 0 && total < tuning_.fill_below * capacity_;
+  if (!deficit) deficit_since_ms_ = 0;
+  if (deficit && deficit_since_ms_ == 0) deficit_since_ms_ = now_ms;
+  bool known = now_ms < capacity_known_until_ms_;
+  if (deficit && now_ms >= deficit_since_ms_ + tuning_.grace_ms && now_ms >= next_raise_ms_) {
+    exploring_ = false;
+    raise(now_ms, std::max(tuning_.fill_to * capacity_ - total, kMinStep), total);
+  } else if (rate_ > 0 && now_ms >= next_lower_ms_) {
+    lower(now_ms, std::max(rate_ / 4, kMinStep), total);
+  } else if (!known && may_explore && now_ms >= next_raise_ms_) {
+    exploring_ = true;
+    raise(now_ms, std::max(total * kExploreStep, kMinStep), total);
+  }
+}
+
+}  // namespace shoal::transfer
