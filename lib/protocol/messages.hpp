@@ -23,10 +23,10 @@ struct Config {
 };
 
 struct ConfigUpdate {  // fields left out stay as they are
-  std::optional<Consent> consent;
-  std::optional<std::uint64_t> upload_bytes_per_s;
-  std::optional<std::uint64_t> download_bytes_per_s;
-  std::optional<Policy> policy;
+  std::optional<Consent> consent{};
+  std::optional<std::uint64_t> upload_bytes_per_s{};
+  std::optional<std::uint64_t> download_bytes_per_s{};
+  std::optional<Policy> policy{};
 };
 
 struct System {
@@ -97,11 +97,11 @@ struct Install {
 struct ChangeRequest {
   ChangeKind kind = ChangeKind::install;
   std::string product;
-  std::optional<std::string> channel;      // install only; default "stable"
-  std::optional<std::string> version;      // install only, pinned; excludes channel
-  std::optional<std::string> library;      // install only; default the first configured
-  std::optional<std::int64_t> repository;  // install only; when several offer the product
-  std::vector<std::string> components;     // install only; empty: all
+  std::optional<std::string> channel{};      // install only; default "stable"
+  std::optional<std::string> version{};      // install only, pinned; excludes channel
+  std::optional<std::string> library{};      // install only; default the first configured
+  std::optional<std::int64_t> repository{};  // install only; when several offer the product
+  std::vector<std::string> components{};     // install only; empty: all
   Priority priority = Priority::foreground;
 };
 
