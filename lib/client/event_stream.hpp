@@ -16,7 +16,7 @@
 namespace shoal::client {
 
 struct EventStreamOptions {
-  std::filesystem::path socket;
+  std::filesystem::path socket{};
   int wake_fd = -1;                   // when readable, next() ends with `cancelled`
   std::uint32_t give_up_ms = 30'000;  // of the daemon being away (it may restart for an update)
   std::uint32_t silence_ms = 45'000;  // without a byte: the connection is dead (three keep-alives)

@@ -1,6 +1,8 @@
 // Beast's response_parser, fed by hand. It may leave bytes unread until more come: they are kept.
 #include "client/response_reader.hpp"
 
+#include <limits>
+
 // clang-format off
 #include <utility>  // Boost 1.74 needs it first
 #include <boost/asio/buffer.hpp>
@@ -19,24 +21,26 @@ constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
 struct ResponseReader::Impl {
   http::response_parser<http::string_body> parser;
   std::string unread;
+  std::optional<std::uint64_t> bytes_left;
 };
 
 ResponseReader::ResponseReader(std::optional<std::uint64_t> max_body_bytes)
     : impl_(std::make_unique<Impl>()) {
   impl_->parser.eager(true);
   impl_->parser.header_limit(kMaxHeadBytes);
-  if (max_body_bytes) {
-    impl_->parser.body_limit(*max_body_bytes);
-  } else {
-    impl_->parser.body_limit(boost::none);
-  }
+  // Our own limit counts every byte; Beast 1.74 takes an absent limit for zero.
+  impl_->parser.body_limit(std::numeric_limits<std::uint64_t>::max());
+  if (max_body_bytes) impl_->bytes_left = *max_body_bytes + kMaxHeadBytes;
 }
 ResponseReader::~ResponseReader() = default;
 ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
 ResponseReader& ResponseReader::operator=(ResponseReader&&) noexcept = default;
 
 Result<void> ResponseReader::feed(std::string_view bytes) {
-  auto& [parser, unread] = *impl_;
+  auto& [parser, unread, bytes_left] = *impl_;
+  if (bytes_left && bytes.size() > *bytes_left)
+    return fail(ErrorKind::internal, "the daemon's answer is too long");
+  if (bytes_left) *bytes_left -= bytes.size();
   unread += bytes;
   while (!unread.empty() && !parser.is_done()) {
     boost::beast::error_code error;
