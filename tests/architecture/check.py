@@ -74,7 +74,7 @@ def module_of(path):
 def check_include(path, line, header):
     """Violations of one #include, as messages."""
     module = module_of(path)
-    if header.startswith("boost/asio") and module and not str(path).startswith("lib/base/"):
+    if header == "boost/asio.hpp" and module and not str(path).startswith("lib/base/"):
         yield f'{path}:{line}: include "base/asio.hpp" instead of <{header}> (Boost 1.74 needs it)'
     if not module:
         return
