@@ -1,0 +1,116 @@
+// The prompt talks to /dev/tty, so that stdin and stdout stay free for pipes, and puts the terminal
+// back as it was. The bar is redrawn a few times a second at most.
+#include "terminal.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/file.hpp"
+
+namespace shoal::cli {
+namespace {
+
+constexpr std::size_t kMaxPassphraseBytes = 1024;
+
+class EchoOff {
+ public:
+  explicit EchoOff(int fd) : fd_(fd) {
+    if (::tcgetattr(fd_, &saved_) != 0) return;
+    termios quiet = saved_;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    changed_ = ::tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
+  }
+  ~EchoOff() {
+    if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &saved_);
+  }
+  EchoOff(const EchoOff&) = delete;
+  EchoOff& operator=(const EchoOff&) = delete;
+
+ private:
+  int fd_;
+  termios saved_{};
+  bool changed_ = false;
+};
+
+Result<void> write_text(int tty, std::string_view text) {
+  if (::write(tty, text.data(), text.size()) < 0)
+    return fail(system_error(errno, "write to", "the terminal"));
+  return {};
+}
+
+Result<std::string> prompt(int tty, std::string_view question) {
+  EchoOff quiet(tty);
+  SHOAL_TRY(write_text(tty, question));
+  std::string line;
+  char c = 0;
+  while (::read(tty, &c, 1) == 1 && c != '\n' && line.size() < kMaxPassphraseBytes) line += c;
+  SHOAL_TRY(write_text(tty, "\n"));
+  return line;
+}
+
+}  // namespace
+
+publish::AskPassphrase ask_passphrase(bool twice) {
+  return [twice]() -> Result<std::string> {
+    if (const char* given = std::getenv("SHOAL_PASSPHRASE"); given != nullptr && *given != '\0')
+      return std::string(given);
+    UniqueFd tty(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+    if (!tty)
+      return fail(ErrorKind::wrong_passphrase,
+                  "the keys need a passphrase, and there is no terminal to ask for it",
+                  "Set SHOAL_PASSPHRASE, or make keys with --no-passphrase.");
+    SHOAL_ASSIGN(auto passphrase, prompt(tty.get(), "Passphrase of the keys: "));
+    if (passphrase.empty())
+      return fail(ErrorKind::wrong_passphrase, "the passphrase is empty",
+                  "Enter one, or make keys with --no-passphrase.");
+    if (twice) {
+      SHOAL_ASSIGN(auto again, prompt(tty.get(), "The same again: "));
+      if (again != passphrase)
+        return fail(ErrorKind::wrong_passphrase, "the two passphrases differ", "Try again.");
+    }
+    return passphrase;
+  };
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+  constexpr std::array kUnits = {"B", "KB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+ProgressBar::ProgressBar(std::string_view label)
+    : label_(label), enabled_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressBar::~ProgressBar() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
+  constexpr auto kRedraw = std::chrono::milliseconds(200);
+  constexpr int kWidth = 30;
+  auto now = Clock::now();
+  if (!enabled_ || total == 0 || (drawn_ && now - last_ < kRedraw && done < total)) return;
+  last_ = now;
+  drawn_ = true;
+  double part = static_cast<double>(done) / static_cast<double>(total);
+  double seconds = std::chrono::duration<double>(now - start_).count();
+  auto rate = seconds > 0 ? static_cast<std::uint64_t>(static_cast<double>(done) / seconds) : 0;
+  auto filled = static_cast<std::size_t>(part * kWidth);
+  fmt::print(stderr, "\r\x1b[K{} [{}{}] {:3.0f} %  {} of {}  {}/s", label_,
+             std::string(filled, '='), std::string(kWidth - filled, ' '), part * 100,
+             human_bytes(done), human_bytes(total), human_bytes(rate));
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,95 @@
+// A client only reads the metadata in force; but a damaged older file would fail a client that is
+// in the middle of a refresh, or one that follows the chain of roots. Besides the signatures, the
+// bytes must be exactly those that a publisher writes: canonical JSON, hexadecimal in lower case.
+#include "publish/check_metadata.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "publish/cleanup.hpp"
+#include "trust/json.hpp"
+#include "trust/verifier.hpp"
+
+namespace shoal::publish {
+namespace {
+
+constexpr trust::Limits kLimits{};
+
+struct Signers {
+  trust::RoleKeys role;
+  const trust::KeyMap* keys = nullptr;
+};
+
+std::optional<Signers> signers_of(const State& state, const std::string& role) {
+  if (role == "root") return Signers{state.root.root, &state.root.keys};
+  if (role == "timestamp") return Signers{state.root.timestamp, &state.root.keys};
+  if (role == "snapshot") return Signers{state.root.snapshot, &state.root.keys};
+  if (role == "targets") return Signers{state.root.targets, &state.root.keys};
+  for (const auto& delegation : state.targets.delegations)
+    if (delegation.role == role) return Signers{delegation.keys, &state.targets.keys};
+  return std::nullopt;
+}
+
+Result<void> check_form(ByteView bytes) {
+  SHOAL_ASSIGN(auto document, trust::parse_json(bytes, kLimits.json_depth, "metadata"));
+  SHOAL_ASSIGN(auto canonical, trust::canonical_json(document));
+  if (canonical != as_text(bytes))
+    return fail(ErrorKind::metadata_invalid, "it is not in canonical form");
+  return {};
+}
+
+template <typename Body>
+Result<void> check_signed(const Result<trust::Document<Body>>& parsed, const MetadataName& name,
+                          const std::optional<Signers>& signers, std::string_view text) {
+  if (!parsed) return std::unexpected(parsed.error());
+  for (const auto& signature : parsed->signatures)
+    if (text.find('"' + to_hex(signature.value) + '"') == std::string_view::npos)
+      return fail(ErrorKind::metadata_invalid, "a signature is not in lower-case hexadecimal");
+  if (name.version != 0 && parsed->body.version != name.version)
+    return fail(ErrorKind::metadata_invalid,
+                fmt::format("it says that it is version {}", parsed->body.version));
+  if (!signers) return {};
+  return trust::check_threshold(signers->role, *signers->keys, parsed->signed_bytes,
+                                parsed->signatures, name.role);
+}
+
+Result<void> check_file_of(const MetadataName& name, ByteView bytes, const State* state) {
+  SHOAL_TRY(check_form(bytes));
+  auto signers = state ? signers_of(*state, name.role) : std::nullopt;
+  auto text = as_text(bytes);
+  if (name.role == "root")
+    return check_signed(trust::parse_root(bytes, kLimits), name, signers, text);
+  if (name.role == "timestamp")
+    return check_signed(trust::parse_timestamp(bytes, kLimits), name, signers, text);
+  if (name.role == "snapshot")
+    return check_signed(trust::parse_snapshot(bytes, kLimits), name, signers, text);
+  return check_signed(trust::parse_targets(bytes, name.role, kLimits), name, signers, text);
+}
+
+}  // namespace
+
+void check_metadata_files(const Layout& layout, const State* state, CheckReport& report) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(layout.metadata(), error), end;
+       !error && entry != end; entry.increment(error)) {
+    std::string file = entry->path().filename();
+    std::string path = "metadata/" + file;
+    auto name = parse_metadata_name(file);
+    if (file == "timestamp.json") name = MetadataName{0, "timestamp"};
+    if (!name) {
+      report.notes.push_back({path, "it is not part of the repository"});
+      continue;
+    }
+    ++report.metadata_files;
+    auto bytes = read_file(entry->path(), kLimits.targets_bytes);
+    auto checked =
+        bytes ? check_file_of(*name, *bytes, state) : Result<void>(std::unexpected(bytes.error()));
+    if (!checked) report.findings.push_back({path, checked.error().message});
+  }
+  if (error) report.findings.push_back({"metadata", error.message()});
+}
+
+}  // namespace shoal::publish

@@ -1,0 +1,117 @@
+// The pure verifier over files: root.json and the roots after it, timestamp, snapshot, targets, and
+// each delegated role. "Now" is the epoch, so nothing has expired.
+#include "publish/state.hpp"
+
+#include <fmt/core.h>
+
+#include "base/file.hpp"
+#include "trust/verifier.hpp"
+
+namespace shoal::publish {
+namespace {
+
+constexpr trust::Limits kLimits{};
+
+Result<trust::TrustedMetadata> load_roots(const Layout& layout) {
+  auto first = read_file(layout.root_copy(), kLimits.root_bytes);
+  if (!first && first.error().kind == ErrorKind::not_found)
+    return fail(ErrorKind::not_found,
+                fmt::format("{} is not a repository: it has no root.json", layout.root().native()),
+                "Make one with 'shoal-publish init'.");
+  if (!first) return std::unexpected(std::move(first.error()));
+  SHOAL_ASSIGN(auto trusted, trust::TrustedMetadata::begin(*first, UtcSeconds{}, kLimits));
+  while (true) {
+    auto next = read_file(layout.metadata(trusted.root().version + 1, "root"), kLimits.root_bytes);
+    if (!next && next.error().kind == ErrorKind::not_found) return trusted;
+    if (!next) return std::unexpected(std::move(next.error()));
+    SHOAL_TRY(trusted.update_root(*next));
+  }
+}
+
+}  // namespace
+
+const trust::TargetMeta* State::find(const std::string& path) const {
+  const trust::Targets* role = &targets;
+  if (auto slash = path.find('/'); slash != std::string::npos) {
+    auto product = products.find(path.substr(0, slash));
+    if (product == products.end()) return nullptr;
+    role = &product->second;
+  }
+  auto found = role->targets.find(path);
+  return found == role->targets.end() ? nullptr : &found->second;
+}
+
+Result<State> load_state(const Layout& layout) {
+  SHOAL_ASSIGN(auto trusted, load_roots(layout));
+  SHOAL_ASSIGN(auto timestamp, read_file(layout.timestamp(), kLimits.timestamp_bytes));
+  SHOAL_TRY(trusted.update_timestamp(timestamp));
+  SHOAL_ASSIGN(auto snapshot,
+               read_file(layout.metadata(trusted.timestamp()->snapshot.version, "snapshot"),
+                         kLimits.snapshot_bytes));
+  SHOAL_TRY(trusted.update_snapshot(snapshot));
+
+  auto load = [&](const trust::DelegationSearch::Step& step) -> Result<trust::Targets> {
+    auto meta = trusted.snapshot()->meta.find(step.role);
+    if (meta == trusted.snapshot()->meta.end())
+      return fail(ErrorKind::metadata_invalid,
+                  fmt::format("the snapshot does not list the role '{}'", step.role));
+    SHOAL_ASSIGN(auto bytes, read_file(layout.metadata(meta->second.version, step.role),
+                                       kLimits.targets_bytes));
+    SHOAL_TRY(trusted.update_targets(bytes, step));
+    return *trusted.targets(step.chain());
+  };
+  State state;
+  SHOAL_ASSIGN(state.targets, load({"targets", ""}));
+  for (const auto& delegation : state.targets.delegations) {
+    SHOAL_ASSIGN(state.products[delegation.role], load({delegation.role, "targets"}));
+  }
+  state.root = trusted.root();
+  state.timestamp = *trusted.timestamp();
+  state.snapshot = *trusted.snapshot();
+  return state;
+}
+
+Result<Bytes> read_target(const Layout& layout, const State& state, const std::string& path) {
+  SHOAL_ASSIGN(auto relative, RelativePath::parse(path));
+  const auto* meta = state.find(path);
+  if (!meta || !meta->hashes.sha256)
+    return fail(ErrorKind::not_found, fmt::format("the repository has no target {}", path));
+  SHOAL_ASSIGN(auto bytes, read_file(layout.target(relative, *meta->hashes.sha256), meta->length));
+  SHOAL_TRY(trust::check_file(bytes, meta->length, meta->hashes, "target " + path));
+  return bytes;
+}
+
+Result<content::RepositoryInfo> read_repository_info(const Layout& layout, const State& state) {
+  SHOAL_ASSIGN(auto bytes, read_target(layout, state, content::kRepositoryTarget));
+  return content::parse_repository_info(bytes);
+}
+
+Result<content::ChannelList> read_channels(const Layout& layout, const State& state,
+                                           const std::string& product) {
+  if (!state.products.contains(product))
+    return fail(ErrorKind::not_found, fmt::format("the repository has no product '{}'", product),
+                "'shoal-publish list' shows what is there.");
+  SHOAL_ASSIGN(auto bytes, read_target(layout, state, content::channels_target(product)));
+  return content::parse_channels(bytes);
+}
+
+std::string release_target(const std::string& product, const std::string& version) {
+  return fmt::format("{}/{}/release.json", product, version);
+}
+
+Result<content::Release> read_release(const Layout& layout, const State& state,
+                                      const std::string& product, const std::string& version) {
+  SHOAL_ASSIGN(auto bytes, read_target(layout, state, release_target(product, version)));
+  return content::parse_release(bytes);
+}
+
+Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
+                                    const content::ContentArtifact& artifact) {
+  SHOAL_ASSIGN(auto torrent_bytes, read_target(layout, state, artifact.torrent_target));
+  SHOAL_ASSIGN(auto torrent, content::parse_torrent(torrent_bytes));
+  SHOAL_ASSIGN(auto index_bytes, read_target(layout, state, artifact.index_target));
+  SHOAL_ASSIGN(auto index, content::parse_edge_index(index_bytes));
+  return ArtifactFiles{std::move(torrent), std::move(index)};
+}
+
+}  // namespace shoal::publish
