@@ -1,14 +1,13 @@
 // Beast's response_parser, fed by hand. It may leave bytes unread until more come: they are kept.
 #include "client/response_reader.hpp"
 
-#include <limits>
-
 // clang-format off
-#include <utility>  // Boost 1.74 needs it first
-#include <boost/asio/buffer.hpp>
+#include "base/asio.hpp"  // before Beast
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 // clang-format on
+
+#include <limits>
 
 namespace shoal::client {
 
