@@ -1,0 +1,242 @@
+// A command asks, shows the answer (as text or as the daemon's JSON), and gives an exit code. An
+// error's exit code is its kind's, from the table in base.
+#include "cli/shoal/commands.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/file.hpp"
+#include "cli/shoal/follow.hpp"
+#include "cli/shoal/interrupt.hpp"
+#include "cli/shoal/show.hpp"
+#include "cli/shoal/text.hpp"
+#include "client/client.hpp"
+#include "protocol/codec.hpp"
+
+namespace shoal::cli {
+namespace {
+
+using protocol::Change;
+
+constexpr int kOk = 0;
+constexpr std::uint64_t kMaxRootBytes = 512 << 10;  // a root.json has a few kilobytes
+
+class Runner {
+ public:
+  explicit Runner(const Options& options) : options_(options) {
+    client_options_.socket = options.socket;
+    if (options.socket.empty())
+      client_options_.socket = client::default_socket(std::getenv("XDG_RUNTIME_DIR"));
+  }
+
+  int run() {
+    client::Client client(client_options_);
+    switch (options_.command) {
+      case Command::repo_add:
+        return add_repository(client);
+      case Command::repo_list:
+        return print(client.repositories());
+      case Command::repo_remove:
+        return remove_repository(client);
+      case Command::start:
+        return start(client);
+      case Command::update_all:
+        return update_all(client);
+      case Command::plan:
+        return print(client.plan(options_.request));
+      case Command::list:
+        return print(client.installs());
+      case Command::products:
+        return print(client.products());
+      case Command::status:
+        return status(client);
+      case Command::watch:
+        return watch_all();
+      case Command::pause:
+        return print_steered(client.pause(options_.change));
+      case Command::resume:
+        return print_steered(client.resume(options_.change));
+      case Command::cancel:
+        return print_steered(client.cancel(options_.change));
+      case Command::config:
+        return config(client);
+    }
+    return kOk;
+  }
+
+ private:
+  int failed(const Error& error) const {
+    if (options_.json) {
+      fmt::print("{}\n", protocol::encode(error));
+    } else {
+      fmt::print(stderr, "{}", show(error));
+    }
+    return info(error.kind).exit_code;
+  }
+
+  // The answer itself, or its text.
+  template <typename Message>
+  int print(const Result<Message>& answer) const {
+    if (!answer) return failed(answer.error());
+    fmt::print("{}", options_.json ? protocol::encode(*answer) + "\n" : show(*answer));
+    return kOk;
+  }
+
+  int print_steered(const Result<Change>& change) const {
+    if (!change) return failed(change.error());
+    if (options_.json) {
+      fmt::print("{}\n", protocol::encode(*change));
+    } else {
+      fmt::print("change {} is {}\n", sanitised(change->id), name_of(change->state));
+    }
+    return kOk;
+  }
+
+  int add_repository(const client::Client& client) const {
+    auto root = read_file(options_.root, kMaxRootBytes);
+    if (!root) return failed(root.error());
+    auto added = client.add_repository({options_.url, std::string(as_text(*root))});
+    if (!added) return failed(added.error());
+    if (options_.json) return print_json(*added);
+    fmt::print("Added repository {}: {}\n", added->id, sanitised(added->url));
+    return kOk;
+  }
+
+  int remove_repository(const client::Client& client) const {
+    auto removed = client.remove_repository(options_.repository);
+    if (!removed) return failed(removed.error());
+    if (!options_.json) fmt::print("Removed repository {}.\n", options_.repository);
+    return kOk;
+  }
+
+  template <typename Message>
+  int print_json(const Message& message) const {
+    fmt::print("{}\n", protocol::encode(message));
+    return kOk;
+  }
+
+  int start(const client::Client& client) const {
+    auto change = client.start(options_.request);
+    if (!change) return failed(change.error());
+    if (!options_.wait) return started(*change);
+    auto ended = wait_for({*change});
+    if (!ended) return failed(ended.error());
+    if (options_.json) print_json(ended->front());
+    return report(*ended);
+  }
+
+  int started(const Change& change) const {
+    if (options_.json) return print_json(change);
+    fmt::print("Started change {}; 'shoal status' shows how it goes.\n", sanitised(change.id));
+    return kOk;
+  }
+
+  // Every install with a newer version in its channel.
+  int update_all(const client::Client& client) const {
+    if (auto fresh = client.products(); !fresh) return failed(fresh.error());
+    auto installs = client.installs();
+    if (!installs) return failed(installs.error());
+    std::vector<Change> running;
+    int code = kOk;
+    for (const auto& install : installs->installs) {
+      if (!install.update_available()) continue;
+      protocol::ChangeRequest request = options_.request;
+      request.product = install.product;
+      auto change = client.start(request);
+      if (change) {
+        running.push_back(std::move(*change));
+      } else if (int failure = failed(change.error()); code == kOk) {
+        code = failure;
+      }
+    }
+    if (running.empty() && code == kOk && !options_.json) fmt::print("Everything is up to date.\n");
+    if (!options_.wait || running.empty()) {
+      if (options_.json) return print_json(protocol::Changes{running}), code;
+      for (const auto& change : running) started(change);
+      return code;
+    }
+    auto ended = wait_for(running);
+    if (!ended) return failed(ended.error());
+    if (options_.json) print_json(protocol::Changes{*ended});
+    int reported = report(*ended);
+    return code == kOk ? reported : code;
+  }
+
+  Result<std::vector<Change>> wait_for(const std::vector<Change>& started) const {
+    Interrupt interrupt;
+    auto client_options = client_options_;
+    client_options.wake_fd = interrupt.fd();
+    SystemClock clock;
+    auto display = make_display(options_.json, clock);
+    auto ended = follow(client_options, started, *display);
+    if (ended || ended.error().kind != ErrorKind::cancelled) return ended;
+    std::string ids;
+    for (const auto& change : started) ids += (ids.empty() ? "" : " ") + sanitised(change.id);
+    return fail(ErrorKind::cancelled, "interrupted; the work goes on in the daemon",
+                "'shoal cancel " + ids + "' ends it, 'shoal watch' follows it.");
+  }
+
+  // The notes and errors of changes that have ended; the first failure's exit code.
+  int report(const std::vector<Change>& changes) const {
+    int code = kOk;
+    for (const auto& change : changes) {
+      if (!options_.json) fmt::print("{}", show_notes(change));
+      int own = kOk;
+      if (change.state == protocol::ChangeState::failed) {
+        Error error = change.error.value_or(Error{ErrorKind::internal, "failed", ""});
+        if (!options_.json) fmt::print(stderr, "{}", show(error));
+        own = info(error.kind).exit_code;
+      } else if (change.state == protocol::ChangeState::cancelled) {
+        own = info(ErrorKind::cancelled).exit_code;
+      }
+      if (code == kOk) code = own;
+    }
+    return code;
+  }
+
+  int status(const client::Client& client) const {
+    auto system = client.system();
+    if (!system) return failed(system.error());
+    if (options_.json) return print_json(*system);
+    auto changes = client.changes();
+    if (!changes) return failed(changes.error());
+    auto repositories = client.repositories();
+    if (!repositories) return failed(repositories.error());
+    fmt::print("{}", show_status(*system, *changes, *repositories));
+    return kOk;
+  }
+
+  int watch_all() const {
+    Interrupt interrupt;
+    auto client_options = client_options_;
+    client_options.wake_fd = interrupt.fd();
+    SystemClock clock;
+    auto display = make_display(options_.json, clock);
+    Error end = watch(client_options, *display, [this](const protocol::Event& event) {
+      if (!options_.json) return;
+      // Both are the daemon's words, made of letters, and its JSON.
+      fmt::print("{{\"event\":\"{}\",\"data\":{}}}\n", sanitised(event.name), event.data);
+      std::fflush(stdout);
+    });
+    if (end.kind == ErrorKind::cancelled) return info(end.kind).exit_code;
+    return failed(end);
+  }
+
+  int config(const client::Client& client) const {
+    const auto& update = options_.config;
+    bool change =
+        update.consent || update.upload_bytes_per_s || update.download_bytes_per_s || update.policy;
+    return print(change ? client.configure(update) : client.config());
+  }
+
+  const Options& options_;
+  client::ClientOptions client_options_;
+};
+
+}  // namespace
+
+int run(const Options& options) { return Runner(options).run(); }
+
+}  // namespace shoal::cli

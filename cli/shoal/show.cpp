@@ -1,0 +1,135 @@
+// Tables for lists, lines for single things. All text of the daemon is sanitised, by table() or
+// here.
+#include "cli/shoal/show.hpp"
+
+#include <fmt/core.h>
+
+#include "cli/shoal/progress.hpp"
+#include "cli/shoal/text.hpp"
+
+namespace shoal::cli {
+namespace {
+
+std::string limit(std::uint64_t bytes_per_s) {
+  return bytes_per_s == 0 ? "no limit" : human_rate(bytes_per_s);
+}
+
+std::string state_of(const protocol::Install& install) {
+  if (!install.current_change.empty()) return "change " + install.current_change;
+  if (install.update_available()) return install.available_version + " available";
+  return install.seeding ? "seeding" : "";
+}
+
+std::string state_of(const protocol::Mirror& mirror) {
+  if (mirror.dropped) return "dropped: it served wrong bytes";
+  return mirror.last_error.empty() ? "ok" : mirror.last_error;
+}
+
+}  // namespace
+
+std::string show(const protocol::Repositories& repositories) {
+  if (repositories.repositories.empty())
+    return "No repositories. Add one with 'shoal repo add URL --root FILE'.\n";
+  std::vector<std::vector<std::string>> rows = {{"ID", "URL", "REFRESHED", "STATE"}};
+  for (const auto& repository : repositories.repositories) {
+    rows.push_back({std::to_string(repository.id), repository.url,
+                    repository.refreshed_at ? format_utc(*repository.refreshed_at) : "never",
+                    repository.last_error ? repository.last_error->message : "ok"});
+    for (const auto& mirror : repository.mirrors)
+      rows.push_back({"", "  mirror " + mirror.url, human_bytes(mirror.bytes), state_of(mirror)});
+  }
+  return table(rows);
+}
+
+std::string show(const protocol::Products& products) {
+  if (products.products.empty()) return "No products. Is there a repository ('shoal repo list')?\n";
+  std::vector<std::vector<std::string>> rows = {{"PRODUCT", "CHANNELS", "VERSIONS"}};
+  for (const auto& product : products.products) {
+    std::string channels, versions;
+    for (const auto& [name, version] : product.channels)
+      channels += (channels.empty() ? "" : ", ") + name + "=" + version;
+    for (const auto& version : product.versions)
+      versions += (versions.empty() ? "" : ", ") + version;
+    rows.push_back({product.product, channels, versions});
+  }
+  return table(rows);
+}
+
+std::string show(const protocol::Installs& installs) {
+  if (installs.installs.empty()) return "Nothing is installed.\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"PRODUCT", "VERSION", "CHANNEL", "SIZE", "STATE", "PATH"}};
+  for (const auto& install : installs.installs)
+    rows.push_back({install.product, install.version,
+                    install.channel.empty() ? "(pinned)" : install.channel,
+                    human_bytes(install.size_bytes), state_of(install), install.path});
+  return table(rows);
+}
+
+std::string show(const protocol::Plan& plan) {
+  std::string title =
+      fmt::format("{} {} {}", name_of(plan.kind), sanitised(plan.product), sanitised(plan.version));
+  if (!plan.from_version.empty()) title += " (from " + sanitised(plan.from_version) + ")";
+  if (plan.nothing_to_do) return title + ": nothing to do\n";
+  std::string text = title + ":\n";
+  text += table({{"  fetch", human_bytes(plan.fetch_bytes)},
+                 {"    from the edge alone", human_bytes(plan.edge_bytes) + ", compressed"},
+                 {"  reuse from this disk", human_bytes(plan.reuse_bytes)},
+                 {"  write", human_bytes(plan.write_bytes)},
+                 {"  disk space meanwhile", human_bytes(plan.peak_extra_bytes) + " of " +
+                                                human_bytes(plan.free_bytes) + " free"},
+                 {"  size afterwards", human_bytes(plan.final_bytes)}});
+  for (const auto& path : plan.moved_aside)
+    text += "  you changed " + sanitised(path) + ": it would be moved aside\n";
+  return text;
+}
+
+std::string show(const protocol::Config& config) {
+  return table({{"consent", std::string(name_of(config.consent))},
+                {"policy", std::string(name_of(config.policy))},
+                {"upload", limit(config.upload_bytes_per_s)},
+                {"download", limit(config.download_bytes_per_s)}});
+}
+
+std::string show_status(const protocol::System& system, const protocol::Changes& changes,
+                        const protocol::Repositories& repositories) {
+  std::string libraries;
+  for (const auto& library : system.libraries)
+    libraries += (libraries.empty() ? "" : ", ") + library;
+  std::string text = table({{"shoald", system.version + ", up " + human_duration(system.uptime_s)},
+                            {"libraries", libraries},
+                            {"peers at", system.listen},
+                            {"received", human_bytes(system.edge_bytes) + " from the edge, " +
+                                             human_bytes(system.peers_bytes) + " from peers"},
+                            {"given", human_bytes(system.uploaded_bytes)}});
+  text += show(system.config);
+  for (const auto& repository : repositories.repositories)
+    for (const auto& mirror : repository.mirrors)
+      text += fmt::format("mirror    {}: {}\n", sanitised(mirror.url), sanitised(state_of(mirror)));
+  bool any = false;
+  for (const auto& change : changes.changes) {
+    if (has_ended(change.state)) continue;
+    text += fmt::format("change {}  {}\n", sanitised(change.id), plain_line(change));
+    any = true;
+  }
+  if (!any) text += "no change is running\n";
+  return text;
+}
+
+std::string show_notes(const protocol::Change& change) {
+  std::string text;
+  for (const auto& note : change.notes) {
+    if (note.path.empty()) continue;  // about the change as a whole
+    text += fmt::format("  {}: {}\n", sanitised(note.path), sanitised(note.note));
+  }
+  if (change.notes.size() < change.notes_total)
+    text += fmt::format("  … and {} more\n", change.notes_total - change.notes.size());
+  return text;
+}
+
+std::string show(const Error& error) {
+  return fmt::format("shoal: {}\n{}\n", sanitised(error.message),
+                     sanitised(error.remedy_or_default()));
+}
+
+}  // namespace shoal::cli
