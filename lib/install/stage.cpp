@@ -74,9 +74,8 @@ class ComponentStager {
   Result<void> copy_files();
   Result<void> copy_all_chunks();
   Result<void> settle();
-  Result<void> handle_damage(const std::vector<PieceIndex>& pieces);
-  Result<bool> restage_if_damaged(FileIndex file);
-  Result<void> recheck_pieces_of(FileIndex file);
+  Result<void> audit(const std::vector<PieceIndex>& pieces);
+  Result<void> restage(FileIndex file);
   void lose_blocks(PieceIndex piece, const std::function<bool(FileIndex)>& of_file);
   Result<std::vector<PieceIndex>> hash_pieces(const std::vector<PieceIndex>& pieces,
                                               std::string_view step);
@@ -96,7 +95,7 @@ class ComponentStager {
   FileStager files_;
   Coverage coverage_;
   std::vector<FileStager::Prepared> prepared_;
-  std::vector<bool> examined_;  // kept and moved files that were hashed after all
+  std::vector<bool> audited_;  // files taken whole that were hashed after all
   StagedComponent out_;
 };
 
@@ -234,67 +233,73 @@ void ComponentStager::lose_blocks(PieceIndex piece, const std::function<bool(Fil
   }
 }
 
-Result<bool> ComponentStager::restage_if_damaged(FileIndex file) {
-  if (examined_[file.value()]) return false;
-  examined_[file.value()] = true;
-  const auto& entry = manifest_.files[file.value()];
-  auto place = out_.image->file_state(file).place;
-  const auto& folder = place == TreeImage::Place::staged ? staging_ : plan_.folder;
-  auto root = hash_file(library_, entry.path.beneath(folder), stop_);
-  if (root && *root == entry.root) return false;
-  if (!root && root.error().kind == ErrorKind::cancelled) return fail(root.error());
-  SHOAL_TRY(files_.restage(file));
-  out_.image->set_file_state(file, {TreeImage::Place::staged, {}});
-  written_bytes += entry.size;
-  return true;
-}
-
-Result<void> ComponentStager::recheck_pieces_of(FileIndex file) {
+// A file that stays or moves is damaged although its stamp is right: it is staged after all, with
+// the bytes it has, and only those of its pieces that are still right are believed.
+Result<void> ComponentStager::restage(FileIndex file) {
+  if (is_finished(file)) {
+    SHOAL_TRY(files_.restage(file));
+    out_.image->set_file_state(file, {TreeImage::Place::staged, {}});
+    written_bytes += manifest_.files[file.value()].size;
+  }
   auto [first, last] = out_.image->map().pieces_of(file);
   std::vector<PieceIndex> pieces;
   for (auto p = first; p <= last; ++p) {
+    if (out_.have.has(p) || coverage_.has_piece(p)) pieces.push_back(p);
     out_.have.remove(p);
-    if (coverage_.has_piece(p)) pieces.push_back(p);
   }
-  SHOAL_ASSIGN(auto wrong, hash_pieces(pieces, "stage.recheck"));
-  for (auto piece : wrong) lose_blocks(piece, [file](FileIndex other) { return other == file; });
+  SHOAL_TRY(hash_pieces(pieces, "stage.recheck"));
+  for (auto p = first; p <= last; ++p)
+    if (!out_.have.has(p)) lose_blocks(p, [file](FileIndex other) { return other == file; });
   return {};
 }
 
-// Pieces whose every byte should be there, and whose hash is wrong all the same: a file that stays
-// or moves is damaged although its stamp is right (it is then staged after all), or a recipe or the
-// old copy lied (then the staged part of the piece is fetched).
-Result<void> ComponentStager::handle_damage(const std::vector<PieceIndex>& pieces) {
-  examined_.resize(manifest_.files.size());
-  for (auto piece : pieces) {
-    if (!coverage_.has_piece(piece) || out_.have.has(piece)) continue;
-    bool explained = false;
+// Hashes the files that stay, move or were copied and have bytes in these pieces. Such files are
+// small: a large one shares its pieces with no other.
+Result<void> ComponentStager::audit(const std::vector<PieceIndex>& pieces) {
+  audited_.resize(manifest_.files.size());
+  std::vector<FileIndex> files;
+  std::vector<FileToHash> to_hash;
+  for (auto piece : pieces)
     for (const auto& extent : extents_of(piece)) {
-      if (!is_finished(extent.file)) continue;
-      SHOAL_ASSIGN(bool damaged, restage_if_damaged(extent.file));
-      if (!damaged) continue;
-      SHOAL_TRY(recheck_pieces_of(extent.file));
-      explained = true;
+      auto f = extent.file.value();
+      if (audited_[f] || !(is_finished(extent.file) || prepared_[f].copy)) continue;
+      audited_[f] = true;
+      const auto& entry = manifest_.files[f];
+      bool staged = out_.image->file_state(extent.file).place == TreeImage::Place::staged;
+      files.push_back(extent.file);
+      to_hash.push_back({entry.path.beneath(staged ? staging_ : plan_.folder), entry.size});
     }
-    if (!explained) lose_blocks(piece, [this](FileIndex file) { return !is_finished(file); });
-  }
+  auto digests = hash_files(library_, to_hash, pool_, stop_);
+  SHOAL_TRY(stop_.check());
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (digests[i].error || digests[i].root != manifest_.files[files[i].value()].root)
+      SHOAL_TRY(restage(files[i]));
   return {};
 }
 
 Result<void> ComponentStager::settle() {
+  std::vector<PieceIndex> incomplete;
   std::vector<PieceIndex> doubtful;
   for (std::uint32_t p = 0; p < manifest_.content.piece_count(); ++p) {
     PieceIndex piece(p);
-    if (out_.have.has(piece) || !coverage_.has_piece(piece)) continue;
+    if (out_.have.has(piece)) continue;
     auto extents = extents_of(piece);
-    if (std::all_of(extents.begin(), extents.end(),
-                    [this](const auto& extent) { return is_finished(extent.file); }))
+    if (!coverage_.has_piece(piece))
+      incomplete.push_back(piece);
+    else if (std::all_of(extents.begin(), extents.end(),
+                         [this](const auto& extent) { return is_finished(extent.file); }))
       out_.have.add(piece);
     else
       doubtful.push_back(piece);
   }
+  // What is fetched for these is checked together with the parts that are here: a damaged part
+  // would make right bytes look wrong.
+  SHOAL_TRY(audit(incomplete));
   SHOAL_ASSIGN(auto wrong, hash_pieces(doubtful, "stage.check"));
-  SHOAL_TRY(handle_damage(wrong));
+  SHOAL_TRY(audit(wrong));
+  for (auto piece : wrong)  // not explained by that: a recipe or the old copy lied
+    if (!out_.have.has(piece) && coverage_.has_piece(piece))
+      lose_blocks(piece, [this](FileIndex file) { return !is_finished(file); });
   for (std::uint32_t p = 0; p < manifest_.content.piece_count(); ++p) {
     if (out_.have.has(PieceIndex(p))) continue;
     auto blocks = coverage_.blocks_of(PieceIndex(p));

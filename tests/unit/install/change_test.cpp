@@ -10,32 +10,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLarge = 300'000;  // several pieces of 64 KiB
-
-std::string noise(std::uint64_t seed, std::size_t size = kLarge) {
-  std::mt19937_64 random(seed);
-  return random_text(random, size);
-}
-
-Node file(std::string content, bool executable = false) {
-  return {Node::file, std::move(content), executable};
-}
-
 void expect_tree(const Lab& lab, const Tree& tree) { EXPECT_EQ(difference(tree, lab.tree()), ""); }
 
-#define ASSERT_OK(expression)                               \
-  do {                                                      \
-    auto ok_ = (expression);                                \
-    ASSERT_TRUE(ok_.has_value()) << ok_.error().describe(); \
-  } while (false)
-
 Tree sample_tree() {
-  return {{"bin/game", file(noise(1), true)},
-          {"data/a.pak", file(noise(2, 1'000'000))},
-          {"data/small.txt", file("small")},
-          {"data/empty", file("")},
+  return {{"bin/game", file_of(noise(1), true)},
+          {"data/a.pak", file_of(noise(2, 1'000'000))},
+          {"data/small.txt", file_of("small")},
+          {"data/empty", file_of("")},
           {"lib/libgame.so", {Node::link, "libgame.so.1", false}},
-          {"lib/libgame.so.1", file(noise(3, 70'000), true)},
+          {"lib/libgame.so.1", file_of(noise(3, 70'000), true)},
           {"saves", {Node::folder, "", false}}};
 }
 
@@ -101,7 +84,7 @@ TEST(Update, ARenamedFileIsLinkedNotCopied) {
 
 TEST(Update, TwoFilesThatSwapPlaces) {
   Lab lab;
-  Tree tree = {{"a", file(noise(1))}, {"b", file(noise(2), true)}};
+  Tree tree = {{"a", file_of(noise(1))}, {"b", file_of(noise(2), true)}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
   std::swap(tree["a"], tree["b"]);
   ASSERT_OK(lab.change_to(release_of(tree), "c2"));
@@ -111,7 +94,7 @@ TEST(Update, TwoFilesThatSwapPlaces) {
 
 TEST(Update, OneOldFileUnderManyNewNames) {
   Lab lab;
-  Tree tree = {{"a", file(noise(1))}};
+  Tree tree = {{"a", file_of(noise(1))}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
   Tree next = {{"b", tree["a"]}, {"c", tree["a"]}, {"d/e", tree["a"]}};
   ASSERT_OK(lab.change_to(release_of(next), "c2"));
@@ -123,9 +106,9 @@ TEST(Update, OneOldFileUnderManyNewNames) {
 
 TEST(Update, FilesBecomeFoldersAndFoldersBecomeFiles) {
   Lab lab;
-  Tree tree = {{"a", file(noise(1))}, {"b/x", file(noise(2))}, {"b/y/z", file("z")}};
+  Tree tree = {{"a", file_of(noise(1))}, {"b/x", file_of(noise(2))}, {"b/y/z", file_of("z")}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  Tree next = {{"a/x", tree["b/x"]}, {"a/y", tree["a"]}, {"b", file("now a file")}};
+  Tree next = {{"a/x", tree["b/x"]}, {"a/y", tree["a"]}, {"b", file_of("now a file")}};
   ASSERT_OK(lab.change_to(release_of(next), "c2"));
   expect_tree(lab, next);
   EXPECT_TRUE(lab.moved_aside.empty());
@@ -134,14 +117,14 @@ TEST(Update, FilesBecomeFoldersAndFoldersBecomeFiles) {
 TEST(Update, LinksAndFilesAndFoldersExchangeKinds) {
   Lab lab;
   Tree tree = {{"a", {Node::link, "x", false}},
-               {"b", file("b")},
+               {"b", file_of("b")},
                {"c", {Node::folder, "", false}},
-               {"d/f", file("f")},
-               {"lib/x.so", file(noise(9))}};
+               {"d/f", file_of("f")},
+               {"lib/x.so", file_of(noise(9))}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  Tree next = {{"a", file("a")},
+  Tree next = {{"a", file_of("a")},
                {"b", {Node::link, "a", false}},
-               {"c", file("c")},
+               {"c", file_of("c")},
                {"d", {Node::link, "lib64", false}},
                {"lib", {Node::link, "lib64", false}},
                {"lib64/x.so", tree["lib/x.so"]}};
@@ -154,9 +137,9 @@ TEST(Update, LinksAndFilesAndFoldersExchangeKinds) {
 
 TEST(Update, ExecutableBitsFollowTheRelease) {
   Lab lab;
-  Tree tree = {{"kept", file(noise(1))}, {"moved", file(noise(2), true)}};
+  Tree tree = {{"kept", file_of(noise(1))}, {"moved", file_of(noise(2), true)}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  Tree next = {{"kept", file(noise(1), true)}, {"gone/moved", file(noise(2))}};
+  Tree next = {{"kept", file_of(noise(1), true)}, {"gone/moved", file_of(noise(2))}};
   auto plan = lab.plan({release_of(next)});
   ASSERT_OK(plan);
   EXPECT_FALSE(plan->nothing_to_do);
@@ -167,23 +150,23 @@ TEST(Update, ExecutableBitsFollowTheRelease) {
 
 TEST(Update, FilesOfTheUserAreLeftAlone) {
   Lab lab;
-  Tree tree = {{"data/a", file("a")}, {"old/b", file("b")}};
+  Tree tree = {{"data/a", file_of("a")}, {"old/b", file_of("b")}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  write_tree(lab.path(), {{"data/mine", file("mine")}, {"old/notes", file("notes")}});
-  Tree next = {{"data/a", file("a2")}};
+  write_tree(lab.path(), {{"data/mine", file_of("mine")}, {"old/notes", file_of("notes")}});
+  Tree next = {{"data/a", file_of("a2")}};
   ASSERT_OK(lab.change_to(release_of(next), "c2"));
-  next["data/mine"] = file("mine");
-  next["old/notes"] = file("notes");
+  next["data/mine"] = file_of("mine");
+  next["old/notes"] = file_of("notes");
   expect_tree(lab, next);
   EXPECT_TRUE(lab.moved_aside.empty());
 }
 
 TEST(Update, AChangedContentFileIsMovedAside) {
   Lab lab;
-  Tree tree = {{"data/a", file(noise(1))}, {"gone", file("gone")}};
+  Tree tree = {{"data/a", file_of(noise(1))}, {"gone", file_of("gone")}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  write_tree(lab.path(), {{"data/a", file("my mod")}, {"gone", file("my gone")}});
-  Tree next = {{"data/a", file(noise(4))}};
+  write_tree(lab.path(), {{"data/a", file_of("my mod")}, {"gone", file_of("my gone")}});
+  Tree next = {{"data/a", file_of(noise(4))}};
   auto plan = lab.plan({release_of(next)});
   ASSERT_OK(plan);
   EXPECT_EQ(plan->moved_aside.size(), 2u);
@@ -197,17 +180,17 @@ TEST(Update, AChangedContentFileIsMovedAside) {
 
 TEST(Update, UnknownThingsInTheWayAreMovedAsideWhole) {
   Lab lab;
-  ASSERT_OK(lab.change_to(release_of({{"a", file("a")}}), "c1"));
-  write_tree(lab.path(), {{"file", file("mine")},
-                          {"folder/inside", file("mine too")},
-                          {"obstacle", file("where a folder goes")},
+  ASSERT_OK(lab.change_to(release_of({{"a", file_of("a")}}), "c1"));
+  write_tree(lab.path(), {{"file", file_of("mine")},
+                          {"folder/inside", file_of("mine too")},
+                          {"obstacle", file_of("where a folder goes")},
                           {"link", {Node::link, "/etc", false}}});
   ASSERT_EQ(::mkfifo(lab.path("pipe").c_str(), 0600), 0);
-  Tree next = {{"file", file("f")},
-               {"folder", file("now a file")},
-               {"obstacle/x", file("x")},
-               {"link/y", file("y")},
-               {"pipe", file("p")}};
+  Tree next = {{"file", file_of("f")},
+               {"folder", file_of("now a file")},
+               {"obstacle/x", file_of("x")},
+               {"link/y", file_of("y")},
+               {"pipe", file_of("p")}};
   ASSERT_OK(lab.change_to(release_of(next), "c2"));
   expect_tree(lab, next);
   auto saved = lab.root() / ".shoal/saved/c2";
@@ -222,9 +205,9 @@ TEST(Update, UnknownThingsInTheWayAreMovedAsideWhole) {
 
 TEST(Update, AFileTheUserMakesBetweenPlanAndCommitIsNotLost) {
   Lab lab;
-  Tree tree = {{"a", file("old a")}, {"b", file("old b")}};
+  Tree tree = {{"a", file_of("old a")}, {"b", file_of("old b")}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));
-  std::vector releases = {release_of({{"a", file("new a")}, {"c/d", file("d")}})};
+  std::vector releases = {release_of({{"a", file_of("new a")}, {"c/d", file_of("d")}})};
   auto plan = lab.plan(releases);
   ASSERT_OK(plan);
   auto staging = stage(lab.library, "c2", *plan, lab.pool, lab.stop);
@@ -232,13 +215,14 @@ TEST(Update, AFileTheUserMakesBetweenPlanAndCommitIsNotLost) {
   ASSERT_OK(lab.fetch(*plan, *staging, releases));
   auto journal = lab.journal(*plan, *staging, "c2");
   ASSERT_OK(journal);
-  write_tree(lab.path(), {{"a", file("edited a")}, {"b", file("edited b")}, {"c", file("new c")}});
+  write_tree(lab.path(),
+             {{"a", file_of("edited a")}, {"b", file_of("edited b")}, {"c", file_of("new c")}});
   auto outcome = roll_forward(lab.library, *journal);
   ASSERT_OK(outcome);
   auto saved = lab.root() / ".shoal/saved/c2";
   EXPECT_EQ(test::read_text(saved / "a"), "edited a");
   EXPECT_EQ(test::read_text(saved / "c"), "new c");
-  expect_tree(lab, {{"a", file("new a")}, {"b", file("edited b")}, {"c/d", file("d")}});
+  expect_tree(lab, {{"a", file_of("new a")}, {"b", file_of("edited b")}, {"c/d", file_of("d")}});
 }
 
 content::FileClass class_by_suffix(const std::string& path) {
@@ -251,19 +235,19 @@ TEST(Update, ConfigStaysWhenTheUserChangedItAndFollowsTheReleaseOtherwise) {
   Lab lab;
   test::SampleOptions options;
   options.class_of = class_by_suffix;
-  Tree tree = {{"mine.ini", file("1")},
-               {"plain.ini", file("1")},
-               {"x.save", file("1")},
-               {"big", file(noise(5))}};
+  Tree tree = {{"mine.ini", file_of("1")},
+               {"plain.ini", file_of("1")},
+               {"x.save", file_of("1")},
+               {"big", file_of(noise(5))}};
   ASSERT_OK(lab.change_to(release_of(tree, options), "c1"));
-  write_tree(lab.path(), {{"mine.ini", file("changed")}});
-  Tree next = {{"mine.ini", file("2")},
-               {"plain.ini", file("2")},
-               {"x.save", file("2")},
-               {"big", file(noise(5))}};
+  write_tree(lab.path(), {{"mine.ini", file_of("changed")}});
+  Tree next = {{"mine.ini", file_of("2")},
+               {"plain.ini", file_of("2")},
+               {"x.save", file_of("2")},
+               {"big", file_of(noise(5))}};
   ASSERT_OK(lab.change_to(release_of(next, options), "c2"));
-  next["mine.ini"] = file("changed");
-  next["x.save"] = file("1");
+  next["mine.ini"] = file_of("changed");
+  next["x.save"] = file_of("1");
   expect_tree(lab, next);
   EXPECT_TRUE(lab.moved_aside.empty());
   auto image = TreeImage::of_installed(lab.library, lab.folder, lab.installed[0]);
@@ -299,15 +283,15 @@ TEST(Update, ATouchedFileIsStillWhatItWas) {
 
 TEST(Update, SeveralComponentsShareOneFolderAndTheirOldBytes) {
   Lab lab;
-  Tree base = {{"bin/game", file(noise(1), true)}};
-  Tree pack = {{"lang/de.pak", file(noise(2))}};
+  Tree base = {{"bin/game", file_of(noise(1), true)}};
+  Tree pack = {{"lang/de.pak", file_of(noise(2))}};
   test::SampleOptions de;
   de.name = "lang-de";
   ASSERT_OK(lab.change_to(std::vector{release_of(base), release_of(pack, de)}, "c1"));
   // The pack's file goes over to the base, changed a little; the pack keeps another.
   Tree next_base = {{"bin/game", base["bin/game"]}, {"all/de.pak", pack["lang/de.pak"]}};
   next_base["all/de.pak"].content += "more";
-  Tree next_pack = {{"lang/de.txt", file("de")}};
+  Tree next_pack = {{"lang/de.txt", file_of("de")}};
   ASSERT_OK(lab.change_to(std::vector{release_of(next_base), release_of(next_pack, de)}, "c2"));
   next_base.merge(next_pack);
   expect_tree(lab, next_base);

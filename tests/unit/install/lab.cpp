@@ -1,3 +1,5 @@
+// Trees are written to and read from the disk with the standard library alone, so that what is
+// compared does not pass through the code under test.
 #include "lab.hpp"
 
 #include <fstream>
@@ -68,6 +70,11 @@ std::string random_text(std::mt19937_64& random, std::size_t size) {
       text[k] = static_cast<char>(value);
   }
   return text;
+}
+
+std::string noise(std::uint64_t seed, std::size_t size) {
+  std::mt19937_64 random(seed);
+  return random_text(random, size);
 }
 
 test::SampleRelease release_of(const Tree& tree, const test::SampleOptions& options) {

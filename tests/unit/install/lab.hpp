@@ -32,6 +32,12 @@ std::string difference(const Tree& expected, const Tree& actual);
 std::string random_text(std::mt19937_64& random, std::size_t size);
 test::SampleRelease release_of(const Tree& tree, const test::SampleOptions& options = {});
 
+inline Node file_of(std::string content, bool executable = false) {
+  return {Node::file, std::move(content), executable};
+}
+// Seeded noise.
+std::string noise(std::uint64_t seed, std::size_t size = 300'000);
+
 // Thrown by a step hook, only here, to end an operation as a kill would.
 struct Killed {};
 
@@ -75,3 +81,9 @@ class Lab {
 std::vector<TargetComponent> targets_of(const std::vector<test::SampleRelease>& releases);
 
 }  // namespace shoal::install
+
+#define ASSERT_OK(expression)                               \
+  do {                                                      \
+    auto&& ok_ = (expression);                              \
+    ASSERT_TRUE(ok_.has_value()) << ok_.error().describe(); \
+  } while (false)
