@@ -39,21 +39,24 @@ class EdgeShare {
   void learn(std::uint64_t now_ms, double total, bool edge_unlimited);
   void judge_raise(std::uint64_t now_ms, double total);
   void judge_lowering(std::uint64_t now_ms, double total);
-  void hold(std::uint64_t now_ms, double total, bool may_explore);
+  void hold(std::uint64_t now_ms, double total, double rise, bool may_explore);
   void raise(std::uint64_t now_ms, double step, double total);
   void lower(std::uint64_t now_ms, double step, double total);
 
   EdgeShareTuning tuning_;
   Mode mode_ = Mode::hold;
   double rate_ = 0;
+  double last_peers_ = 0;
   double capacity_ = 0;
   std::uint64_t capacity_known_until_ms_ = 0;  // until then there is no need to explore
-  std::uint32_t unlimited_samples_ = 0;        // in a row
-  double step_ = 0;                            // of the change under trial
-  double baseline_ = 0;                        // total before it
+  double unlimited_total_ = 0;                 // the last sample's; 0: the edge was not unlimited
+  std::uint64_t last_unlimited_ms_ = 0;
+  double step_ = 0;      // of the change under trial
+  double baseline_ = 0;  // total before it
   bool exploring_ = false;
   std::uint64_t changed_ms_ = 0;
   std::uint64_t deficit_since_ms_ = 0;  // 0: none
+  std::uint64_t next_look_ms_ = 0;      // 0: no sample yet
   std::uint64_t next_raise_ms_ = 0;
   std::uint64_t next_lower_ms_ = 0;
   std::uint64_t raise_pause_ms_ = 0;

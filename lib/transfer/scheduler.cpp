@@ -2,19 +2,19 @@
 //   1. must: no connected peer has the piece, and by rendezvous hashing it is this machine that
 //      fetches it for all. Unlimited in rate: it is the one copy that somebody has to pull.
 //   2. share: the peers leave part of the link idle; EdgeShare says how many bytes per second the
-//   edge may
-//      add, and the rarest pieces are taken. First those that another machine should have fetched
-//      but nobody has for a while, in the order of our claim.
+//      edge may add. First come pieces that another machine should have fetched but nobody has for
+//      a while, in the order of our claim; then the rarest.
 //   3. rescue: nothing moves, or the end is near and peers are too slow: everything that is left.
 // Pieces are walked through cursors over orders that are rebuilt only when peers change.
 #include "transfer/scheduler.hpp"
 
 #include <algorithm>
-#include <cassert>
+#include <deque>
 #include <memory>
 #include <numeric>
 
 #include "transfer/edge_share.hpp"
+#include "transfer/piece_ledger.hpp"
 #include "transfer/rendezvous.hpp"
 
 namespace shoal::transfer {
@@ -24,12 +24,16 @@ namespace {
 constexpr std::uint64_t kRunBytes = 1 << 20;
 // Nodes that take part in the rendezvous; more than a swarm connects to. Bounds the work.
 constexpr std::size_t kMaxNodes = 256;
-// What is asked of the edge at a time is about this much of its rate: enough to keep it busy,
-// little enough that plans can change.
-constexpr double kInFlightSeconds = 2;
-constexpr std::uint64_t kMinInFlightBytes = 8ULL << 20;
+// What is asked of the edge at a time, the window, is a quarter to half a second of its rate:
+// enough to keep it busy, little enough that plans can change. It begins small and doubles as
+// needed.
+constexpr std::uint64_t kFirstWindowBytes = 2ULL << 20;
+constexpr std::uint64_t kWindowsPerS = 4;
+// Peers take about this long to be found; until then little is fetched that one of them may own.
+constexpr std::uint64_t kSettlingMs = 1'500;
 constexpr std::uint32_t kFailuresBeforeDown = 8;  // in a row, without a success
 constexpr std::size_t kShareBatch = 256;          // rarest pieces looked up at a time
+constexpr std::uint64_t kMaxTickMs = 1'000;       // a longer pause between decisions earns no more
 
 // What a policy is willing to wait for.
 struct Patience {
@@ -43,7 +47,7 @@ struct Patience {
 Patience patience_of(Policy policy) {
   switch (policy) {
     case Policy::fastest:
-      return {0, 3'000, 3'000, 1.0, {true, 0.85, 1.0, 1'500}};
+      return {0, 3'000, 3'000, 1.0, {true, 0.92, 1.0, 1'000}};
     case Policy::balanced:
       return {1'500, 8'000, 8'000, 0.5, {true, 0.5, 0.6, 6'000}};
     case Policy::thrifty:
@@ -57,17 +61,8 @@ Patience patience_of(Policy policy) {
 struct Scheduler::State {
   SchedulerOptions options;
   Patience patience;
+  PieceLedger pieces;
   EdgeShare share;
-
-  // By piece.
-  std::vector<std::uint8_t> missing;
-  std::vector<std::uint8_t> in_flight;
-  std::vector<std::uint16_t> availability;
-  std::vector<std::uint32_t> unavailable_since_ds;  // tenths of a second; while nobody has it
-  std::vector<std::uint64_t> retry_at_ms;           // empty until something fails
-  std::uint32_t missing_count = 0;
-  std::uint32_t in_flight_count = 0;
-  std::uint32_t offered_count = 0;  // missing pieces that some peer has
 
   std::uint32_t pieces_per_run = 1;
   std::vector<std::uint64_t> nodes;      // other machines that fetch from the edge, sorted
@@ -76,85 +71,80 @@ struct Scheduler::State {
   std::size_t own_cursor = 0;            // into own_runs × pieces_per_run
   std::size_t next_cursor = 0;
   bool orders_stale = true;
+  std::deque<std::uint32_t> asked_order;  // oldest first; may name pieces that are answered
+  std::vector<std::uint32_t> give_back;
 
   std::vector<std::uint32_t> share_batch;  // rarest first
   std::size_t share_cursor = 0;
   bool share_batch_stale = true;
   double share_tokens = 0;  // bytes the edge may be asked for as its share
 
-  std::vector<std::uint32_t> give_back;
   std::uint64_t now_ms = 0;
   std::uint64_t started_ms = 0;
   bool started = false;
+  std::uint64_t last_decision_ms = 0;
   std::uint64_t last_view_ms = 0;
   std::uint64_t last_peer_bytes_ms = 0;
+  std::uint64_t peer_bytes = 0;  // at the last view, since the artifact was added
   double peer_rate = 0;
   double edge_rate = 0;
   std::uint64_t edge_bytes_since_view = 0;  // our own count of what the edge completed
-  bool edge_unlimited = true;               // since the last view it never ran out of work
-  std::uint32_t failures = 0;               // of the edge, since its last success
+  std::uint64_t edge_bytes_since_decision = 0;
+  std::uint64_t edge_bytes = 0;  // the same since the start
+  bool edge_active = false;      // since the last view it was asked for something
+  bool edge_unlimited = true;    // since the last view it never ran out of work
+  std::uint64_t window_bytes = kFirstWindowBytes;
+  std::uint32_t failures = 0;  // of the edge, since its last success
   std::uint64_t down_until_ms = 0;
 
-  State(const SchedulerOptions& given, const PieceSet& wanted);
+  State(const SchedulerOptions& given, const PieceSet& wanted)
+      : options(given), patience(patience_of(given.policy)), pieces(wanted), share(patience.share) {
+    if (options.piece_size == 0) options.piece_size = kRunBytes;
+    pieces_per_run =
+        static_cast<std::uint32_t>(std::max<std::uint64_t>(1, kRunBytes / options.piece_size));
+  }
 
-  std::uint32_t size() const { return static_cast<std::uint32_t>(missing.size()); }
   void begin(std::uint64_t now);
-  void set_missing(std::uint32_t piece, bool is_missing);
   void take_view(const SwarmView& view);
-  void take_availability(const std::vector<std::uint16_t>& now);
+  void take_peer_rate(const SwarmView& view, std::uint64_t elapsed_ms);
   void take_nodes(const SwarmView& view);
   void clear_swarm();
-  void give_back_what_peers_have();
-  void rewind();
+  void rewind() { own_cursor = next_cursor = 0; }
   void rebuild_orders();
   void rebuild_share_batch();
+  void give_back_what_others_own();
+  void give_back_what_peers_have();
+  void take_back(std::uint32_t piece);
 
-  bool edge_down() const { return failures > 0 && down_until_ms > 0; }
-  bool may_fetch(std::uint32_t piece) const {
-    return missing[piece] != 0 && in_flight[piece] == 0 &&
-           (retry_at_ms.empty() || retry_at_ms[piece] <= now_ms);
+  bool settling() const {
+    return options.swarm_enabled && nodes.empty() && now_ms < started_ms + kSettlingMs;
   }
-  bool unavailable_for(std::uint32_t piece, std::uint64_t wait_ms) const {
-    return availability[piece] == 0 &&
-           now_ms >= std::uint64_t{unavailable_since_ds[piece]} * 100 + wait_ms;
+  bool edge_down() const { return down_until_ms > 0; }
+  double remaining_bytes() const {
+    return static_cast<double>(pieces.missing_count()) * static_cast<double>(options.piece_size);
   }
-  std::uint32_t in_flight_limit() const;
-  void ask(std::uint32_t piece, Decision& decision);
+  // The piece at a place in an order of runs; size() or more: there is none.
+  std::uint32_t piece_at(const std::vector<std::uint32_t>& runs, std::size_t place) const {
+    return runs[place / pieces_per_run] * pieces_per_run +
+           static_cast<std::uint32_t>(place % pieces_per_run);
+  }
+  std::uint32_t in_flight_limit();
+  std::uint32_t share_limit() const;
+  void ask(std::uint32_t piece, Asked why, Decision& decision);
   void fetch_musts(std::uint32_t limit, Decision& decision);
   void fetch_share(std::uint32_t limit, Decision& decision);
   void fetch_rest(std::uint32_t limit, Decision& decision);
   bool rescue_needed() const;
   double deadline_rate() const;
+  void earn_tokens();
 };
-
-Scheduler::State::State(const SchedulerOptions& given, const PieceSet& wanted)
-    : options(given), patience(patience_of(given.policy)), share(patience.share) {
-  if (options.piece_size == 0) options.piece_size = kRunBytes;
-  missing.resize(wanted.size());
-  in_flight.resize(wanted.size());
-  availability.resize(wanted.size());
-  unavailable_since_ds.resize(wanted.size());
-  for (std::uint32_t piece = 0; piece < wanted.size(); ++piece)
-    if (wanted.has(PieceIndex(piece))) set_missing(piece, true);
-  pieces_per_run =
-      static_cast<std::uint32_t>(std::max<std::uint64_t>(1, kRunBytes / options.piece_size));
-}
 
 void Scheduler::State::begin(std::uint64_t now) {
   now_ms = std::max(now_ms, now);
   if (started) return;
   started = true;
-  started_ms = last_view_ms = last_peer_bytes_ms = now_ms;
-  std::fill(unavailable_since_ds.begin(), unavailable_since_ds.end(),
-            static_cast<std::uint32_t>(now_ms / 100));
-}
-
-void Scheduler::State::set_missing(std::uint32_t piece, bool is_missing) {
-  if ((missing[piece] != 0) == is_missing) return;
-  missing[piece] = is_missing ? 1 : 0;
-  std::uint32_t change = is_missing ? 1U : ~0U;  // ±1 in modular arithmetic
-  missing_count += change;
-  if (availability[piece] > 0) offered_count += change;
+  started_ms = last_decision_ms = last_view_ms = last_peer_bytes_ms = now_ms;
+  pieces.begin(now_ms);
 }
 
 // --- what the swarm tells ---
@@ -162,39 +152,38 @@ void Scheduler::State::set_missing(std::uint32_t piece, bool is_missing) {
 void Scheduler::State::take_view(const SwarmView& view) {
   if (!options.swarm_enabled) return;
   if (options.node == 0) options.node = view.self_node;
-  take_availability(view.availability);
+  if (pieces.set_availability(view.availability, now_ms)) rewind();
   take_nodes(view);
-  double elapsed_s =
-      static_cast<double>(std::max<std::uint64_t>(now_ms - last_view_ms, 100)) / 1000;
+  std::uint64_t elapsed_ms = std::max<std::uint64_t>(now_ms - last_view_ms, 100);
   last_view_ms = now_ms;
-  peer_rate = static_cast<double>(view.download_bytes_per_s);
-  if (view.download_bytes_per_s > 0) last_peer_bytes_ms = now_ms;
+  take_peer_rate(view, elapsed_ms);
+  // The rate we are told is an average that lags; our own count is coarse, but bounds it.
+  auto elapsed_s = static_cast<double>(elapsed_ms) / 1000;
   double counted = static_cast<double>(edge_bytes_since_view) / elapsed_s;
+  double in_flight =
+      static_cast<double>(pieces.asked_count()) * static_cast<double>(options.piece_size);
+  double edge = edge_rate > 0 ? std::min(edge_rate, counted + in_flight / elapsed_s) : counted;
   edge_bytes_since_view = 0;
-  double remaining = static_cast<double>(missing_count) * static_cast<double>(options.piece_size);
   constexpr double kExploreSeconds = 15;  // a look takes a few seconds; less is left to the endgame
   if (edge_down())
     give_back_what_peers_have();
   else
-    share.sample(now_ms, peer_rate, edge_rate > 0 ? edge_rate : counted, edge_unlimited,
-                 remaining > kExploreSeconds * peer_rate);
+    share.sample(now_ms, peer_rate, edge, edge_unlimited,
+                 remaining_bytes() > kExploreSeconds * peer_rate);
   edge_unlimited = true;  // until a decision finds nothing that must be fetched
   share_batch_stale = true;
 }
 
-void Scheduler::State::take_availability(const std::vector<std::uint16_t>& now) {
-  bool lost_some = false;
-  for (std::uint32_t piece = 0; piece < size(); ++piece) {
-    std::uint16_t count = piece < now.size() ? now[piece] : 0;
-    bool had = availability[piece] > 0;
-    bool has = count > 0;
-    availability[piece] = count;
-    if (had == has) continue;
-    if (missing[piece] != 0) offered_count += has ? 1U : ~0U;
-    if (!has) unavailable_since_ds[piece] = static_cast<std::uint32_t>(now_ms / 100);
-    lost_some = lost_some || !has;
+// From the byte count where there is one: it does not lag as averages do.
+void Scheduler::State::take_peer_rate(const SwarmView& view, std::uint64_t elapsed_ms) {
+  auto rate = static_cast<double>(view.download_bytes_per_s);
+  if (view.downloaded_bytes > 0) {
+    std::uint64_t fresh = view.downloaded_bytes - std::min(peer_bytes, view.downloaded_bytes);
+    rate = static_cast<double>(fresh) * 1000 / static_cast<double>(elapsed_ms);
+    peer_bytes = view.downloaded_bytes;
   }
-  if (lost_some) rewind();
+  peer_rate = rate;
+  if (rate > 0) last_peer_bytes_ms = now_ms;
 }
 
 void Scheduler::State::take_nodes(const SwarmView& view) {
@@ -207,34 +196,23 @@ void Scheduler::State::take_nodes(const SwarmView& view) {
   if (now == nodes) return;
   nodes = std::move(now);
   orders_stale = true;
-}
-
-// The edge does not answer: what it was asked for may come from peers meanwhile.
-void Scheduler::State::give_back_what_peers_have() {
-  for (std::uint32_t piece = 0; piece < size(); ++piece) {
-    if (in_flight[piece] == 0 || availability[piece] == 0) continue;
-    in_flight[piece] = 0;
-    --in_flight_count;
-    give_back.push_back(piece);
-  }
+  give_back_what_others_own();
 }
 
 void Scheduler::State::clear_swarm() {
-  std::fill(availability.begin(), availability.end(), 0);
-  offered_count = 0;
+  pieces.set_availability({}, now_ms);
   nodes.clear();
   peer_rate = 0;
   orders_stale = share_batch_stale = true;
 }
 
-void Scheduler::State::rewind() { own_cursor = next_cursor = 0; }
-
+// Orders of runs by (how many have a better claim than we, our claim).
 void Scheduler::State::rebuild_orders() {
   orders_stale = false;
   rewind();
   own_runs.clear();
   next_runs.clear();
-  std::uint32_t runs = (size() + pieces_per_run - 1) / pieces_per_run;
+  std::uint32_t runs = (pieces.size() + pieces_per_run - 1) / pieces_per_run;
   std::vector<std::pair<std::uint32_t, std::uint64_t>> ranked(runs);  // rank, inverted claim
   for (std::uint32_t run = 0; run < runs; ++run)
     ranked[run] = {rank_of(options.node, nodes, run), ~claim(options.node, run)};
@@ -243,13 +221,11 @@ void Scheduler::State::rebuild_orders() {
   std::sort(order.begin(), order.end(),
             [&](std::uint32_t a, std::uint32_t b) { return ranked[a] < ranked[b]; });
   for (auto run : order) (ranked[run].first == 0 ? own_runs : next_runs).push_back(run);
-  if (options.swarm_enabled) return;
+  if (options.swarm_enabled || runs == 0) return;
   // Nobody to share with: in sequence, which the edge likes best, each machine from its own place.
   std::iota(own_runs.begin(), own_runs.end(), 0U);
-  if (runs > 0)
-    std::rotate(own_runs.begin(),
-                own_runs.begin() + static_cast<std::ptrdiff_t>(claim(options.node, 0) % runs),
-                own_runs.end());
+  auto first = static_cast<std::ptrdiff_t>(claim(options.node, 0) % runs);
+  std::rotate(own_runs.begin(), own_runs.begin() + first, own_runs.end());
 }
 
 // The rarest of the missing pieces; equally rare ones in the order of our claims, which is another
@@ -258,109 +234,150 @@ void Scheduler::State::rebuild_share_batch() {
   share_batch_stale = false;
   share_cursor = 0;
   share_batch.clear();
-  for (std::uint32_t piece = 0; piece < size(); ++piece)
-    if (availability[piece] > 0 && may_fetch(piece)) share_batch.push_back(piece);
+  for (std::uint32_t piece = 0; piece < pieces.size(); ++piece)
+    if (pieces.availability(piece) > 0 && pieces.may_ask(piece, now_ms))
+      share_batch.push_back(piece);
   auto rarer = [&](std::uint32_t a, std::uint32_t b) {
-    if (availability[a] != availability[b]) return availability[a] < availability[b];
+    if (pieces.availability(a) != pieces.availability(b))
+      return pieces.availability(a) < pieces.availability(b);
     std::uint32_t run_a = a / pieces_per_run;
     std::uint32_t run_b = b / pieces_per_run;
     if (run_a == run_b) return a < b;
     return claim(options.node, run_a) > claim(options.node, run_b);
   };
-  auto middle =
-      share_batch.begin() + static_cast<std::ptrdiff_t>(std::min(share_batch.size(), kShareBatch));
+  auto count = static_cast<std::ptrdiff_t>(std::min(share_batch.size(), kShareBatch));
+  auto middle = share_batch.begin() + count;
   std::partial_sort(share_batch.begin(), middle, share_batch.end(), rarer);
   share_batch.erase(middle, share_batch.end());
 }
 
+void Scheduler::State::take_back(std::uint32_t piece) {
+  pieces.set_asked(piece, Asked::no);
+  give_back.push_back(piece);
+}
+
+// Machines that started before they knew each other have asked for the same pieces: what turns out
+// to be another's goes back, except the older half, which is on its way already.
+void Scheduler::State::give_back_what_others_own() {
+  std::erase_if(asked_order,
+                [&](std::uint32_t piece) { return pieces.asked(piece) != Asked::must; });
+  for (std::size_t i = asked_order.size(); i-- > asked_order.size() / 2;)
+    if (rank_of(options.node, nodes, asked_order[i] / pieces_per_run) > 0)
+      take_back(asked_order[i]);
+}
+
+// The edge does not answer: what it was asked for may come from peers meanwhile.
+void Scheduler::State::give_back_what_peers_have() {
+  for (auto piece : asked_order)
+    if (pieces.asked(piece) != Asked::no && pieces.availability(piece) > 0) take_back(piece);
+}
+
 // --- decisions ---
 
-std::uint32_t Scheduler::State::in_flight_limit() const {
+std::uint32_t Scheduler::State::in_flight_limit() {
+  while (edge_bytes_since_decision * 10 > window_bytes * kWindowsPerS &&
+         window_bytes < options.max_in_flight_bytes)
+    window_bytes *= 2;
+  edge_bytes_since_decision = 0;
   std::uint64_t bytes = options.max_in_flight_bytes;
-  if (options.swarm_enabled)
-    bytes = std::min(bytes, std::max(kMinInFlightBytes,
-                                     static_cast<std::uint64_t>(edge_rate * kInFlightSeconds)));
-  // A mirror that comes back is tried with little.
-  if (edge_down()) bytes = std::min(bytes, kRunBytes);
+  if (options.swarm_enabled) bytes = std::min(bytes, window_bytes);
+  if (settling())
+    bytes = std::min(bytes, kFirstWindowBytes - std::min(kFirstWindowBytes, edge_bytes));
+  if (edge_down()) bytes = std::min(bytes, kRunBytes);  // a mirror that comes back: a careful look
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, bytes / options.piece_size));
 }
 
-void Scheduler::State::ask(std::uint32_t piece, Decision& decision) {
-  in_flight[piece] = 1;
-  ++in_flight_count;
+// No backlog for the share: a change of its rate must show at once.
+std::uint32_t Scheduler::State::share_limit() const {
+  constexpr double kBacklogSeconds = 0.4;
+  return 2 + static_cast<std::uint32_t>(edge_rate * kBacklogSeconds /
+                                        static_cast<double>(options.piece_size));
+}
+
+void Scheduler::State::ask(std::uint32_t piece, Asked why, Decision& decision) {
+  pieces.set_asked(piece, why);
   decision.fetch.emplace_back(piece);
+  while (!asked_order.empty() && pieces.asked(asked_order.front()) == Asked::no)
+    asked_order.pop_front();
+  asked_order.push_back(piece);
 }
 
 void Scheduler::State::fetch_musts(std::uint32_t limit, Decision& decision) {
-  bool waiting = false;  // some will be musts when patience ends: do not pass the cursor over them
+  std::uint64_t wait_ms = options.swarm_enabled ? patience.missing_ms : 0;
+  bool waiting = false;  // some will be musts later: the cursor stays before them
   std::size_t end = own_runs.size() * pieces_per_run;
   std::size_t at = own_cursor;
-  for (; at < end && in_flight_count < limit; ++at) {
-    std::uint32_t piece = own_runs[at / pieces_per_run] * pieces_per_run +
-                          static_cast<std::uint32_t>(at % pieces_per_run);
-    if (piece >= size() || missing[piece] == 0) continue;
-    bool later = availability[piece] == 0 && !in_flight[piece];
-    if (may_fetch(piece) &&
-        unavailable_for(piece, options.swarm_enabled ? patience.missing_ms : 0)) {
-      ask(piece, decision);
-      later = false;
+  for (; at < end && pieces.asked_count() < limit; ++at) {
+    std::uint32_t piece = piece_at(own_runs, at);
+    bool open = piece < pieces.size() && pieces.missing(piece) &&
+                pieces.asked(piece) == Asked::no && pieces.availability(piece) == 0;
+    if (!open) continue;
+    if (pieces.may_ask(piece, now_ms) && pieces.unavailable_for(piece, wait_ms, now_ms)) {
+      ask(piece, Asked::must, decision);
+    } else if (!waiting) {
+      waiting = true;
+      own_cursor = at;
     }
-    if (later && !waiting) own_cursor = at;
-    waiting = waiting || later;
   }
   if (!waiting) own_cursor = at;
-  if (at >= end && in_flight_count < limit) edge_unlimited = false;
+  if (pieces.asked_count() < limit) edge_unlimited = false;
 }
 
 void Scheduler::State::fetch_share(std::uint32_t limit, Decision& decision) {
   auto piece_size = static_cast<double>(options.piece_size);
+  auto may_go_on = [&] { return pieces.asked_count() < limit && share_tokens >= piece_size; };
   std::size_t end = next_runs.size() * pieces_per_run;
-  for (std::size_t at = next_cursor;
-       at < end && in_flight_count < limit && share_tokens >= piece_size; ++at) {
-    std::uint32_t piece = next_runs[at / pieces_per_run] * pieces_per_run +
-                          static_cast<std::uint32_t>(at % pieces_per_run);
-    bool gone = piece >= size() || missing[piece] == 0;
+  for (std::size_t at = next_cursor; at < end && may_go_on(); ++at) {
+    std::uint32_t piece = piece_at(next_runs, at);
+    bool gone = piece >= pieces.size() || !pieces.missing(piece);
     if (gone && at == next_cursor) ++next_cursor;
-    if (gone || !may_fetch(piece) || !unavailable_for(piece, patience.takeover_ms)) continue;
-    ask(piece, decision);
+    if (gone || !pieces.may_ask(piece, now_ms) ||
+        !pieces.unavailable_for(piece, patience.takeover_ms, now_ms))
+      continue;
+    ask(piece, Asked::share, decision);
     share_tokens -= piece_size;
   }
-  if (share_tokens < piece_size || in_flight_count >= limit) return;
-  if (share_batch_stale) rebuild_share_batch();
-  for (; share_cursor < share_batch.size() && in_flight_count < limit && share_tokens >= piece_size;
-       ++share_cursor) {
-    std::uint32_t piece = share_batch[share_cursor];
-    if (!may_fetch(piece)) continue;
-    ask(piece, decision);
+  if (may_go_on() && share_batch_stale) rebuild_share_batch();
+  for (; share_cursor < share_batch.size() && may_go_on(); ++share_cursor) {
+    if (!pieces.may_ask(share_batch[share_cursor], now_ms)) continue;
+    ask(share_batch[share_cursor], Asked::share, decision);
     share_tokens -= piece_size;
   }
 }
 
 void Scheduler::State::fetch_rest(std::uint32_t limit, Decision& decision) {
-  share_tokens = static_cast<double>(options.max_in_flight_bytes);
+  share_tokens = static_cast<double>(limit) * static_cast<double>(options.piece_size);
   fetch_share(limit, decision);
   share_tokens = 0;
-  if (in_flight_count >= limit) edge_unlimited = true;
+  if (pieces.asked_count() >= limit) edge_unlimited = true;
 }
 
 // Nothing comes from peers, or the little that is left would take them too long.
 bool Scheduler::State::rescue_needed() const {
   if (now_ms >= last_peer_bytes_ms + patience.stall_ms) return true;
-  double remaining = static_cast<double>(missing_count) * static_cast<double>(options.piece_size);
   double capacity = share.capacity_bytes_per_s();
-  bool near_the_end = remaining <= capacity * patience.endgame_seconds;
+  bool near_the_end = remaining_bytes() <= capacity * patience.endgame_seconds;
   return near_the_end && peer_rate < capacity / 2;
 }
 
-// What peers would have to deliver on average from now on to be done in time; 0 without a deadline.
+// What peers and edge have to deliver on average from now on to be done in time; 0: no deadline.
 double Scheduler::State::deadline_rate() const {
   if (options.policy != Policy::thrifty || options.deadline_ms == 0) return 0;
-  constexpr double kMargin = 1.1;       // rates vary
+  constexpr double kMargin = 1.05;      // rates vary
   constexpr double kLastSeconds = 1.0;  // past the deadline: as if it were in a second
-  double left_s = static_cast<double>(started_ms + options.deadline_ms) / 1000 -
-                  static_cast<double>(now_ms) / 1000;
-  double remaining = static_cast<double>(missing_count) * static_cast<double>(options.piece_size);
-  return kMargin * remaining / std::max(left_s, kLastSeconds);
+  double left_s =
+      (static_cast<double>(started_ms + options.deadline_ms) - static_cast<double>(now_ms)) / 1000;
+  return kMargin * remaining_bytes() / std::max(left_s, kLastSeconds);
+}
+
+void Scheduler::State::earn_tokens() {
+  std::uint64_t elapsed_ms = std::min(now_ms - last_decision_ms, kMaxTickMs);
+  last_decision_ms = now_ms;
+  double rate = std::max(share.rate_bytes_per_s(), deadline_rate() - peer_rate);
+  double earned = std::max(rate, 0.0) * static_cast<double>(elapsed_ms) / 1000;
+  // No more than a quarter second's worth is kept: a change of the rate must show at once.
+  double most = static_cast<double>(options.piece_size) + rate / 4;
+  share_tokens = std::min(share_tokens + earned, most);
 }
 
 // --- the class ---
@@ -372,22 +389,22 @@ Scheduler::Scheduler(Scheduler&&) noexcept = default;
 
 void Scheduler::piece_done(PieceIndex piece) {
   auto& s = *state_;
-  if (piece.value() >= s.size()) return;
-  s.set_missing(piece.value(), false);
-  if (s.in_flight[piece.value()] == 0) return;
+  if (piece.value() >= s.pieces.size()) return;
+  s.pieces.set_missing(piece.value(), false);
+  if (s.pieces.asked(piece.value()) == Asked::no) return;
   // From the edge or from peers, we cannot tell: giving it back is harmless when it has come.
-  s.in_flight[piece.value()] = 0;
-  --s.in_flight_count;
+  s.take_back(piece.value());
   s.edge_bytes_since_view += s.options.piece_size;
+  s.edge_bytes_since_decision += s.options.piece_size;
+  s.edge_bytes += s.options.piece_size;
   s.failures = 0;
   s.down_until_ms = 0;
-  s.give_back.push_back(piece.value());
 }
 
 void Scheduler::piece_lost(PieceIndex piece) {
   auto& s = *state_;
-  if (piece.value() >= s.size()) return;
-  s.set_missing(piece.value(), true);
+  if (piece.value() >= s.pieces.size()) return;
+  s.pieces.set_missing(piece.value(), true);
   s.rewind();
   s.share_batch_stale = true;
 }
@@ -403,18 +420,14 @@ void Scheduler::edge_rate(std::uint64_t bytes_per_s) {
 
 void Scheduler::edge_failed(PieceIndex piece, std::uint64_t retry_at_ms) {
   auto& s = *state_;
-  if (piece.value() >= s.size()) return;
-  if (s.in_flight[piece.value()] != 0) {
-    s.in_flight[piece.value()] = 0;
-    --s.in_flight_count;
-  }
-  if (s.retry_at_ms.empty()) s.retry_at_ms.resize(s.size());
-  s.retry_at_ms[piece.value()] = retry_at_ms;
+  if (piece.value() >= s.pieces.size()) return;
+  s.pieces.set_asked(piece.value(), Asked::no);
+  s.pieces.set_retry_at(piece.value(), retry_at_ms);
   s.rewind();
   ++s.failures;
-  bool nothing_works = s.failures >= kFailuresBeforeDown || s.in_flight_count == 0;
-  if (nothing_works || s.down_until_ms > 0)
-    s.down_until_ms = std::max(s.down_until_ms, retry_at_ms);
+  // One object may be missing while the edge is well: it is down when nothing else works either.
+  bool nothing_works = s.failures >= kFailuresBeforeDown || s.pieces.asked_count() == 0;
+  if (nothing_works || s.edge_down()) s.down_until_ms = std::max(s.down_until_ms, retry_at_ms);
 }
 
 void Scheduler::set_swarm_enabled(bool enabled) {
@@ -435,32 +448,25 @@ void Scheduler::set_policy(Policy policy, std::uint64_t deadline_ms) {
 
 Decision Scheduler::decide(std::uint64_t now_ms) {
   auto& s = *state_;
-  std::uint64_t before_ms = s.started ? s.now_ms : now_ms;
   s.begin(now_ms);
   Decision decision;
   for (auto piece : s.give_back) decision.give_back.emplace_back(piece);
   s.give_back.clear();
-  if (s.missing_count == 0) return decision;
+  if (s.pieces.missing_count() == 0) return decision;
   if (s.orders_stale) s.rebuild_orders();
-
-  double peers_should = s.deadline_rate();
-  double rate = std::max(s.share.rate_bytes_per_s(), peers_should - s.peer_rate);
-  auto piece_size = static_cast<double>(s.options.piece_size);
-  double elapsed_s = static_cast<double>(s.now_ms - before_ms) / 1000;
-  s.share_tokens = std::min(s.share_tokens + std::max(rate, 0.0) * elapsed_s,
-                            std::max(piece_size, rate));  // at most a second's worth at once
+  s.earn_tokens();
   if (!s.edge_down() || s.now_ms >= s.down_until_ms) {
     std::uint32_t limit = s.in_flight_limit();
     s.fetch_musts(limit, decision);
     if (s.options.swarm_enabled && s.rescue_needed())
       s.fetch_rest(limit, decision);
     else
-      s.fetch_share(limit, decision);
+      s.fetch_share(std::min(limit, s.share_limit()), decision);
   }
-  decision.waiting_for_source = s.edge_down() && s.offered_count == 0;
+  decision.waiting_for_source = s.edge_down() && s.pieces.offered_count() == 0;
   return decision;
 }
 
-std::uint32_t Scheduler::missing() const { return state_->missing_count; }
+std::uint32_t Scheduler::missing() const { return state_->pieces.missing_count(); }
 
 }  // namespace shoal::transfer
