@@ -29,8 +29,10 @@ constexpr std::size_t kMaxNodes = 256;
 // needed.
 constexpr std::uint64_t kFirstWindowBytes = 2ULL << 20;
 constexpr std::uint64_t kWindowsPerS = 4;
-// Peers take about this long to be found; until then little is fetched that one of them may own.
+// Peers take about this long to be found; until then no more is fetched than the first window or
+// this part of everything, since another machine may be fetching the same.
 constexpr std::uint64_t kSettlingMs = 1'500;
+constexpr std::uint64_t kSettlingPart = 20;
 constexpr std::uint32_t kFailuresBeforeDown = 8;  // in a row, without a success
 constexpr std::size_t kShareBatch = 256;          // rarest pieces looked up at a time
 constexpr std::uint64_t kMaxTickMs = 1'000;       // a longer pause between decisions earns no more
@@ -281,8 +283,11 @@ std::uint32_t Scheduler::State::in_flight_limit() {
   edge_bytes_since_decision = 0;
   std::uint64_t bytes = options.max_in_flight_bytes;
   if (options.swarm_enabled) bytes = std::min(bytes, window_bytes);
-  if (settling())
-    bytes = std::min(bytes, kFirstWindowBytes - std::min(kFirstWindowBytes, edge_bytes));
+  if (settling()) {
+    std::uint64_t part = pieces.size() * options.piece_size / kSettlingPart;
+    std::uint64_t allowed = std::max(kFirstWindowBytes, part);
+    bytes = std::min(bytes, allowed - std::min(allowed, edge_bytes));
+  }
   if (edge_down()) bytes = std::min(bytes, kRunBytes);  // a mirror that comes back: a careful look
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, bytes / options.piece_size));
 }
