@@ -15,11 +15,12 @@ constexpr std::uint64_t kDrainMs = 3'000;   // what the edge had to fetch anyway
 constexpr std::uint64_t kSettleLowerMs = 3'000;  // what was asked for has to run dry first
 constexpr double kRising = 0.1;                  // of a deficit, from one sample to the next
 constexpr double kWorthwhile = 0.4;              // part of a step that must show in the total
+constexpr double kTellingStep = 0.25;            // of the total
 constexpr double kMinStep = 256.0 * 1024;        // bytes per second; below it noise decides
 constexpr double kExploreStep = 1.0 / 8;       // of the total: what a look costs, if it was in vain
 constexpr double kExploreGrowth = 3;           // a step that paid is followed by a larger one
 constexpr std::uint64_t kFirstLookMs = 3'000;  // a new swarm needs this long to come up to speed
-constexpr std::uint64_t kPauseFirstMs = 4'000;  // between moves of one kind; doubles when in vain
+constexpr std::uint64_t kPauseFirstMs = 2'000;  // between moves of one kind; doubles when in vain
 constexpr std::uint64_t kPauseMaxMs = 32'000;
 constexpr std::uint64_t kKnowledgeMs = 60'000;  // how long a measured capacity is believed
 constexpr double kForget = 0.998;               // of the capacity, each sample without proof
@@ -101,10 +102,12 @@ void EdgeShare::judge_raise(std::uint64_t now_ms, double total) {
     if (exploring_) raise(now_ms, std::max(next, kMinStep), total);
     return;
   }
-  // In vain: the link is full (or peers were squeezed out), whatever we believed it could do.
+  // In vain: the link is full, or peers were squeezed out, or they became slower just now. So only
+  // a large step says something about the link, and one trial is not believed at once.
   rate_ = std::max(0.0, rate_ - step_);
-  capacity_ = std::min(capacity_, std::max(total, baseline_) * 1.05);
-  capacity_known_until_ms_ = now_ms + kKnowledgeMs;
+  double seen = std::max(total, baseline_) * 1.05;
+  if (step_ >= kTellingStep * baseline_ && seen < capacity_) capacity_ = (capacity_ + seen) / 2;
+  if (exploring_) capacity_known_until_ms_ = now_ms + kKnowledgeMs;
   exploring_ = false;
   raise_pause_ms_ = next_pause(raise_pause_ms_);
   next_raise_ms_ = now_ms + raise_pause_ms_;
