@@ -124,7 +124,6 @@ Result<void> run(const Config& config) {
   agent::Agent agent(context, agent_options(config, node));
   api::ApiOptions api_options;
   api_options.socket = config.socket;
-  api_options.socket_group = config.socket_group;
   api_options.allowed_group = config.socket_group;
   api::ApiServer api(loop, agent, log, api_options);
   SHOAL_TRY(agent.start());
