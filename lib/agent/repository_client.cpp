@@ -79,7 +79,7 @@ Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   Cycle cycle;
   cycle.turn = std::unique_lock(cycle_);
   SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher({row_.url}));
-  cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata", "targets",
+  cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata/", "targets/",
                                                    *cycle.fetcher, context_.clock.now());
   SHOAL_TRY(cycle.updater->refresh());
   SHOAL_ASSIGN(auto bytes, read_target(*cycle.updater, content::kRepositoryTarget));

@@ -23,8 +23,12 @@ std::vector<TaskKind> TreeChange::task_list() const {
 }
 
 std::string TreeChange::staging_name() const {
-  // By product and version, not by change: a new attempt finds what an earlier one had staged.
-  return fmt::format("{}@{}", record_.view.product, record_.view.version);
+  // By product and version, not by change: a new attempt finds what an earlier one had staged. The
+  // digest tells apart what the shortened names do not.
+  const auto& view = record_.view;
+  auto digest = sha256(as_bytes(fmt::format("{}/{}", view.product, view.version))).hex();
+  return fmt::format("{}-{}-{}", view.product.substr(0, 24), view.version.substr(0, 24),
+                     digest.substr(0, 8));
 }
 
 Result<PreparationInput> TreeChange::make_input() {
@@ -210,9 +214,9 @@ void TreeChange::commit() {
     row.channel = record_.request.version ? "" : record_.request.channel.value_or("stable");
   row.updated_at = context_.clock.now();
   job<install::CommitOutcome>(
-      [this, &context = context_, row]() -> Result<install::CommitOutcome> {
+      [this, &context = context_, row, name = staging_name()]() -> Result<install::CommitOutcome> {
         SHOAL_ASSIGN(auto journal,
-                     install::prepare_commit(*input_.library, *plan_, *staging_, record_.view.id));
+                     install::prepare_commit(*input_.library, *plan_, *staging_, name));
         auto record =
             make_commit_record(row, record_.view.id, preparation_->release, std::move(journal));
         if (context.step) context.step("commit.before");
