@@ -19,15 +19,20 @@ double bound_copies(const std::vector<SimClient>& clients, const SimResult& resu
   double uploaded = 0;
   double begin = 1e9;
   double end = 0;
+  double least = 1;  // copy, unless a seed has it already
   for (std::size_t i = 0; i < clients.size(); ++i) {
     begin = std::min(begin, clients[i].join_s);
     end = std::max(end, clients[i].join_s + std::max(result.clients[i].finished_s, 0.0));
   }
   for (const auto& client : clients) {
-    if (!client.seed) ++machines;
-    uploaded += client.consent ? client.up * (end - client.join_s) / kSize : 0;
+    if (client.seed)
+      least = 0;
+    else
+      ++machines;
+    uploaded +=
+        client.consent ? client.up * (std::min(end, client.leave_s) - client.join_s) / kSize : 0;
   }
-  return std::max(1.0, machines - uploaded);
+  return std::max(least, machines - uploaded);
 }
 
 void print(const std::string& name, const std::vector<SimClient>& clients,
@@ -79,7 +84,7 @@ TEST(SwarmSim, slow_uplinks_are_filled_up_by_the_edge) {
   options.piece_size = 1 << 20;
   auto clients = equal_clients(8, 10, 40);
   auto large = simulate(options, clients);
-  fmt::print("{:<44} {:>6.1f} s  {:>5.2f} x size/download  {:>5.2f} copies (bound 6 at 1.00)\n",
+  fmt::print("{:<44} {:>6.1f} s  {:>5.2f} x size/download  {:>5.2f} copies (bound 6 at 1.00 x)\n",
              "the same with 512 MiB", large.slowest_s, large.slowest_ratio, large.copies);
 }
 
