@@ -49,8 +49,9 @@ Bytes format_edge_index(const EdgeIndex& index);
 // Validates every offset and size against its bundle. Errors: metadata_invalid, too_large.
 Result<EdgeIndex> parse_edge_index(ByteView bytes);
 
-// The highest level that leaves publishing well above 60 MB/s on two cores.
-inline constexpr int kDefaultZstdLevel = 6;
+// The highest level that leaves publishing well above 60 MB/s on two cores: on program trees level
+// 6 takes 40 % longer for 1.6 % less, level 3 a fifth less for 4 % more.
+inline constexpr int kDefaultZstdLevel = 5;
 
 // Compresses one frame at a zstd level (0: kDefaultZstdLevel); returns what to store (plain when
 // compression does not make it smaller).
