@@ -2,6 +2,8 @@
 // release; an install is an update from nothing.
 #include "agent/preparation.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace shoal::agent {
@@ -26,6 +28,12 @@ Result<Preparation> prepare_repair(const Context& context, const PreparationInpu
 }
 
 }  // namespace
+
+std::string staging_name(std::string_view product, std::string_view version) {
+  // The digest tells apart what the shortened names do not.
+  auto digest = sha256(as_bytes(fmt::format("{}/{}", product, version))).hex();
+  return fmt::format("{}-{}-{}", product.substr(0, 24), version.substr(0, 24), digest.substr(0, 8));
+}
 
 std::vector<FileNote> notes_of(const install::VerifyReport& report) {
   std::vector<FileNote> notes;
@@ -85,7 +93,8 @@ Result<install::Plan> plan_between(const Preparation& preparation, const Prepara
   std::vector<install::TargetComponent> targets;
   for (const auto& component : preparation.release.components) targets.push_back(component.target);
   return install::make_plan(*input.library, std::move(folder), std::move(installed),
-                            std::move(targets), stop);
+                            std::move(targets), stop,
+                            staging_name(preparation.release.product, preparation.release.version));
 }
 
 PlanView describe_plan(const install::Plan& plan, const Preparation& preparation, ChangeKind kind,

@@ -22,6 +22,10 @@ struct PreparationInput {
   const BeneathDir* library = nullptr;
 };
 
+// The name of a target's staging folder: by product and version, not by change, so that a new
+// attempt finds what an earlier one had staged.
+std::string staging_name(std::string_view product, std::string_view version);
+
 struct Preparation {
   LoadedRelease release;             // the target
   std::optional<InstallRecord> old;  // what is installed; none before a first install

@@ -11,6 +11,8 @@ namespace {
 
 // Staged bytes that turn out wrong are fetched again; a disk that keeps damaging them is given up.
 constexpr int kMaxVerifyRounds = 3;
+// A tree that changes while it is updated is planned anew that often.
+constexpr int kMaxPlans = 3;
 
 }  // namespace
 
@@ -22,13 +24,8 @@ std::vector<TaskKind> TreeChange::task_list() const {
           TaskKind::fetch,    TaskKind::verify, TaskKind::commit};
 }
 
-std::string TreeChange::staging_name() const {
-  // By product and version, not by change: a new attempt finds what an earlier one had staged. The
-  // digest tells apart what the shortened names do not.
-  const auto& view = record_.view;
-  auto digest = sha256(as_bytes(fmt::format("{}/{}", view.product, view.version))).hex();
-  return fmt::format("{}-{}-{}", view.product.substr(0, 24), view.version.substr(0, 24),
-                     digest.substr(0, 8));
+std::string TreeChange::staging() const {
+  return staging_name(record_.view.product, record_.view.version);
 }
 
 Result<PreparationInput> TreeChange::make_input() {
@@ -91,10 +88,17 @@ void TreeChange::planned(install::Plan plan) {
   begin_task(TaskKind::stage);
   if (context_.step) context_.step("plan.done");
   job<install::Staging>(
-      [this, &context = context_, name = staging_name(), stop = stop_] {
-        return install::stage(*input_.library, name, *plan_, context.workers, stop, context.step);
+      [this, &context = context_, name = staging(), stop = stop_]() -> Result<install::Staging> {
+        for (int round = 1;; ++round) {
+          auto staged =
+              install::stage(*input_.library, name, *plan_, context.workers, stop, context.step);
+          bool outdated = !staged && staged.error().kind == ErrorKind::conflict;
+          if (!outdated || round == kMaxPlans) return staged;
+          // A file changed after the plan was made: plan with what is there now.
+          SHOAL_ASSIGN(plan_, plan_between(*preparation_, input_, stop));
+        }
       },
-      [this](install::Staging staging) { staged(std::move(staging)); });
+      [this](install::Staging result) { staged(std::move(result)); });
 }
 
 void TreeChange::staged(install::Staging staging) {
@@ -214,7 +218,7 @@ void TreeChange::commit() {
     row.channel = record_.request.version ? "" : record_.request.channel.value_or("stable");
   row.updated_at = context_.clock.now();
   job<install::CommitOutcome>(
-      [this, &context = context_, row, name = staging_name()]() -> Result<install::CommitOutcome> {
+      [this, &context = context_, row, name = staging()]() -> Result<install::CommitOutcome> {
         SHOAL_ASSIGN(auto journal,
                      install::prepare_commit(*input_.library, *plan_, *staging_, name));
         auto record =
@@ -261,7 +265,7 @@ void TreeChange::ended(ChangeState state) {
   if (input_.library == nullptr)  // cancelled before it ran in this process
     if (auto input = make_input()) input_ = std::move(*input);
   if (state == ChangeState::cancelled && input_.library != nullptr) {
-    auto discarded = install::discard_staging(*input_.library, staging_name());
+    auto discarded = install::discard_staging(*input_.library, staging());
     if (!discarded)
       context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
   }

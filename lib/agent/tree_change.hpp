@@ -30,7 +30,7 @@ class TreeChange final : public ChangeRunner {
   void verified(std::vector<install::StagedDamage> damage);
   void commit();
   void committed(install::CommitOutcome outcome);
-  std::string staging_name() const;
+  std::string staging() const;  // the name of the staging folder
   ArtifactListener listener();
 
   PreparationInput input_;

@@ -30,7 +30,10 @@ struct EventLoop::Impl {
 EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
-void EventLoop::run() { impl_->context.run(); }
+void EventLoop::run() {
+  impl_->context.restart();  // it may have been stopped before
+  impl_->context.run();
+}
 void EventLoop::stop() { impl_->context.stop(); }
 asio::io_context& EventLoop::context() { return impl_->context; }
 

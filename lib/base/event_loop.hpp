@@ -30,7 +30,7 @@ class EventLoop final : public Executor, public Timers {
   EventLoop();
   ~EventLoop() override;
 
-  void run();   // until stop(); the calling thread becomes the loop's
+  void run();   // until stop(), again if need be; the calling thread becomes the loop's
   void stop();  // any thread
 
   void post(std::function<void()> task) override;
