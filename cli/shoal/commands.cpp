@@ -51,7 +51,7 @@ class Runner {
       case Command::products:
         return print(client.products());
       case Command::status:
-        return status(client);
+        return print(read_status(client));
       case Command::watch:
         return watch_all();
       case Command::pause:
@@ -196,16 +196,15 @@ class Runner {
     return code;
   }
 
-  int status(const client::Client& client) const {
-    auto system = client.system();
-    if (!system) return failed(system.error());
-    if (options_.json) return print_json(*system);
-    auto changes = client.changes();
-    if (!changes) return failed(changes.error());
-    auto repositories = client.repositories();
-    if (!repositories) return failed(repositories.error());
-    fmt::print("{}", show_status(*system, *changes, *repositories));
-    return kOk;
+  static Result<protocol::Status> read_status(const client::Client& client) {
+    protocol::Status status;
+    SHOAL_ASSIGN(status.system, client.system());
+    SHOAL_ASSIGN(auto changes, client.changes());
+    SHOAL_ASSIGN(auto repositories, client.repositories());
+    for (auto& change : changes.changes)
+      if (!has_ended(change.state)) status.changes.push_back(std::move(change));
+    status.repositories = std::move(repositories.repositories);
+    return status;
   }
 
   int watch_all() const {

@@ -15,6 +15,7 @@ using protocol::Change;
 using protocol::ChangeState;
 
 constexpr std::size_t kBarWidth = 24;
+constexpr std::string_view kNothingToDo = "nothing_to_do";  // a note about the change as a whole
 constexpr std::size_t kMaxNameWidth = 40;  // a long name must not push the figures out
 
 std::string title(const Change& change) {
@@ -120,6 +121,8 @@ std::string final_line(const Change& change) {
       fmt::format("{}: {} in {:.1f} s", title(change), name_of(change.state), change.seconds);
   if (change.error) line = with_reason(std::move(line), change.error->message);
   const auto& bytes = change.bytes;
+  for (const auto& note : change.notes)
+    if (note.path.empty() && note.note == kNothingToDo) return title(change) + ": nothing to do";
   bool counts = bytes.edge + bytes.peers + bytes.reused + bytes.written > 0;
   if (!counts) return line;
   return line + fmt::format(" ({} from the edge, {} from peers, {} reused, {} written)",

@@ -91,8 +91,8 @@ std::string show(const protocol::Config& config) {
                 {"download", limit(config.download_bytes_per_s)}});
 }
 
-std::string show_status(const protocol::System& system, const protocol::Changes& changes,
-                        const protocol::Repositories& repositories) {
+std::string show(const protocol::Status& status) {
+  const auto& system = status.system;
   std::string libraries;
   for (const auto& library : system.libraries)
     libraries += (libraries.empty() ? "" : ", ") + library;
@@ -101,18 +101,18 @@ std::string show_status(const protocol::System& system, const protocol::Changes&
                             {"peers at", system.listen},
                             {"received", human_bytes(system.edge_bytes) + " from the edge, " +
                                              human_bytes(system.peers_bytes) + " from peers"},
-                            {"given", human_bytes(system.uploaded_bytes)}});
-  text += show(system.config);
-  for (const auto& repository : repositories.repositories)
+                            {"given", human_bytes(system.uploaded_bytes)},
+                            {"consent", std::string(name_of(system.config.consent))},
+                            {"policy", std::string(name_of(system.config.policy))},
+                            {"upload", limit(system.config.upload_bytes_per_s)},
+                            {"download", limit(system.config.download_bytes_per_s)}});
+  for (const auto& repository : status.repositories)
     for (const auto& mirror : repository.mirrors)
-      text += fmt::format("mirror    {}: {}\n", sanitised(mirror.url), sanitised(state_of(mirror)));
-  bool any = false;
-  for (const auto& change : changes.changes) {
-    if (has_ended(change.state)) continue;
+      text +=
+          fmt::format("mirror     {}: {}\n", sanitised(mirror.url), sanitised(state_of(mirror)));
+  for (const auto& change : status.changes)
     text += fmt::format("change {}  {}\n", sanitised(change.id), plain_line(change));
-    any = true;
-  }
-  if (!any) text += "no change is running\n";
+  if (status.changes.empty()) text += "no change is running\n";
   return text;
 }
 

@@ -12,8 +12,7 @@ std::string show(const protocol::Products& products);
 std::string show(const protocol::Installs& installs);
 std::string show(const protocol::Plan& plan);
 std::string show(const protocol::Config& config);
-std::string show_status(const protocol::System& system, const protocol::Changes& changes,
-                        const protocol::Repositories& repositories);
+std::string show(const protocol::Status& status);
 // The files that a person should know about, a line each; "" when there are none.
 std::string show_notes(const protocol::Change& change);
 // "shoal: message" and the remedy, for stderr.

@@ -200,6 +200,13 @@ void describe(Visitor& v, Of<Changes> auto& m) {
   v.field("changes", m.changes);
 }
 
+template <typename Visitor>
+void describe(Visitor& v, Of<Status> auto& m) {
+  v.field("system", m.system);
+  v.field("changes", m.changes);
+  v.field("repositories", m.repositories);
+}
+
 // Fields in the order of the description, which is the order for people to read.
 using OrderedJson = nlohmann::ordered_json;
 
@@ -322,6 +329,7 @@ SHOAL_PROTOCOL_MESSAGE(Plan)
 SHOAL_PROTOCOL_MESSAGE(Change)
 SHOAL_PROTOCOL_MESSAGE(Changes)
 SHOAL_PROTOCOL_MESSAGE(Removed)
+SHOAL_PROTOCOL_MESSAGE(Status)
 #undef SHOAL_PROTOCOL_MESSAGE
 
 }  // namespace shoal::protocol

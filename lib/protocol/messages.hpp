@@ -187,4 +187,11 @@ struct Changes {
   std::vector<Change> changes;
 };
 
+// The daemon at a glance: not a route, but what `shoal status --json` puts together from three.
+struct Status {
+  System system;
+  std::vector<Change> changes;  // those that have not ended
+  std::vector<Repository> repositories;
+};
+
 }  // namespace shoal::protocol

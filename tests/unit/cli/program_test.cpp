@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "protocol/codec.hpp"
@@ -21,7 +23,9 @@ class Process {
  public:
   Process(const ApiHarness& harness, std::vector<std::string> words)
       : Process(harness.socket().string(), std::move(words)) {}
-  Process(const std::string& socket, std::vector<std::string> words) {
+  // output: a file or a terminal; "" for a file of its own.
+  Process(const std::string& socket, std::vector<std::string> words, std::string output = {}) {
+    if (output.empty()) output = (folder_ / "out").string();
     words.insert(words.begin(), {SHOAL_PROGRAM, "--socket", socket});
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -29,7 +33,7 @@ class Process {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     int flags = O_CREAT | O_WRONLY | O_TRUNC;
-    posix_spawn_file_actions_addopen(&actions, 1, (folder_ / "out").c_str(), flags, 0600);
+    posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), flags, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, (folder_ / "err").c_str(), flags, 0600);
     EXPECT_EQ(::posix_spawn(&pid_, SHOAL_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
@@ -55,8 +59,34 @@ class Process {
   ::pid_t pid_ = -1;
 };
 
-// Waits for the change to be there, then lets it end.
-void end_change(ApiHarness& harness, const std::function<void(agent::Change&)>& how) {
+// The other end of a terminal that the program writes to.
+class Terminal {
+ public:
+  Terminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    EXPECT_EQ(::grantpt(master_.get()), 0);
+    EXPECT_EQ(::unlockpt(master_.get()), 0);
+  }
+  std::string name() const { return ::ptsname(master_.get()); }
+  // Reads until the text has come; false when it does not within ten seconds.
+  bool read_until(std::string_view text) {
+    while (shown_.find(text) == std::string::npos) {
+      ::pollfd polled{master_.get(), POLLIN, 0};
+      char buffer[4096];
+      if (::poll(&polled, 1, 10'000) <= 0) return false;
+      auto got = ::read(master_.get(), buffer, sizeof buffer);
+      if (got <= 0) return false;
+      shown_.append(buffer, static_cast<std::size_t>(got));
+    }
+    return true;
+  }
+
+ private:
+  UniqueFd master_;
+  std::string shown_;
+};
+
+// Waits for the change to be there, then changes it, and says so.
+void with_change(ApiHarness& harness, const std::function<void(agent::Change&)>& how) {
   ASSERT_TRUE(harness.wait_until([&] { return !harness.service().change_list.empty(); }));
   harness.on_loop([&] {
     auto& change = harness.service().change_list.front();
@@ -68,7 +98,7 @@ void end_change(ApiHarness& harness, const std::function<void(agent::Change&)>& 
 TEST(Program, InstallFollowsTheChangeToItsEnd) {
   ApiHarness harness;
   Process process(harness, {"install", "game"});
-  end_change(harness, [](auto& change) {
+  with_change(harness, [](auto& change) {
     change.state = agent::ChangeState::done;
     change.bytes.edge = 5'000'000;
     change.bytes.peers = 7'000'000;
@@ -84,7 +114,7 @@ TEST(Program, InstallFollowsTheChangeToItsEnd) {
 TEST(Program, JsonPrintsTheChangeAndNothingElse) {
   ApiHarness harness;
   Process process(harness, {"--json", "install", "game"});
-  end_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
+  with_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
   EXPECT_EQ(process.wait(), 0);
   auto change = protocol::decode<protocol::Change>(process.out(), protocol::UnknownFields::refuse);
   ASSERT_TRUE(change) << process.out();
@@ -94,7 +124,7 @@ TEST(Program, JsonPrintsTheChangeAndNothingElse) {
 TEST(Program, DamageFoundByVerifyIsListedAndExitsNine) {
   ApiHarness harness;
   Process process(harness, {"verify", "game"});
-  end_change(harness, [](auto& change) {
+  with_change(harness, [](auto& change) {
     change.state = agent::ChangeState::failed;
     change.error = Error{ErrorKind::verification_failed, "30 files are damaged", ""};
     for (int i = 0; i < 30; ++i) change.notes.push_back({"f" + std::to_string(i), "wrong_bytes"});
@@ -104,6 +134,22 @@ TEST(Program, DamageFoundByVerifyIsListedAndExitsNine) {
   EXPECT_THAT(process.out(), HasSubstr("  f29: wrong_bytes\n")) << "all, not the event's first";
   EXPECT_THAT(process.out(), HasSubstr("  evil?[2J: missing\n"));
   EXPECT_THAT(process.err(), HasSubstr("30 files are damaged"));
+}
+
+TEST(Program, TerminalShowsABarThatIsRedrawnInPlace) {
+  ApiHarness harness;
+  Terminal terminal;
+  Process process(harness.socket().string(), {"install", "game"}, terminal.name());
+  EXPECT_TRUE(terminal.read_until("install game  queued"));
+  with_change(harness, [](auto& change) {
+    change.state = agent::ChangeState::running;
+    change.bytes.total = 100;
+    change.bytes.fetched = 50;
+  });
+  EXPECT_TRUE(terminal.read_until("\x1b[1A\rinstall game  running   [############............]"));
+  with_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
+  EXPECT_TRUE(terminal.read_until("install game: done in 0.0 s"));
+  EXPECT_EQ(process.wait(), 0);
 }
 
 TEST(Program, NoWaitReturnsTheChange) {
@@ -132,7 +178,7 @@ TEST(Program, FollowsByAskingWhenStreamsAreRefused) {
   options.max_streams_per_user = 0;
   ApiHarness harness(options);
   Process process(harness, {"install", "game"});
-  end_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
+  with_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
   EXPECT_EQ(process.wait(), 0);
 }
 
@@ -213,6 +259,18 @@ TEST(Program, ConsentLimitAndStatusShowWhatIs) {
   Process status(harness, {"status"});
   EXPECT_EQ(status.wait(), 0);
   EXPECT_THAT(status.out(), HasSubstr("no change is running"));
+}
+
+TEST(Program, StatusAsJsonHasOnlyWhatRuns) {
+  ApiHarness harness;
+  harness.service().add_change("c1", agent::ChangeState::done);
+  harness.service().add_change("c2", agent::ChangeState::paused);
+  Process process(harness, {"status", "--json"});
+  EXPECT_EQ(process.wait(), 0);
+  auto status = protocol::decode<protocol::Status>(process.out(), protocol::UnknownFields::refuse);
+  ASSERT_TRUE(status) << process.out();
+  ASSERT_EQ(status->changes.size(), 1u);
+  EXPECT_EQ(status->changes[0].id, "c2");
 }
 
 TEST(Program, WatchPrintsEventsAsJsonLinesUntilInterrupted) {

@@ -73,6 +73,13 @@ TEST(Progress, FinalLineCountsBytesBySource) {
   EXPECT_THAT(final_line(change), HasSubstr("failed in 8.2 s: no space left"));
 }
 
+TEST(Progress, NothingToDoIsSaidSo) {
+  auto change = fetching();
+  change.state = ChangeState::done;
+  change.notes = {{"", "nothing_to_do"}};
+  EXPECT_EQ(final_line(change), "update game 2.0: nothing to do");
+}
+
 TEST(Progress, FractionFollowsTheRunningTask) {
   auto change = fetching();
   change.tasks.back() = {protocol::TaskKind::verify, protocol::TaskState::running, 3, 4};

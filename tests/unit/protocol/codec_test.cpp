@@ -98,6 +98,7 @@ TEST(Codec, EveryMessageSurvivesTheRoundTrip) {
       ChangeKind::install, "game", "beta", {}, "/l", 4, {"base"}, Priority::background});
   expect_round_trip(Plan{ChangeKind::repair, "g", "2", "1", 1, 2, 3, 4, 5, 6, 7, {"a"}, true});
   expect_round_trip(Removed{"install", "3"});
+  expect_round_trip(Status{{}, {full_change()}, {Repository{}}});
 }
 
 TEST(Codec, LeavesAbsentFieldsOut) {
