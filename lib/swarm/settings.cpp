@@ -24,6 +24,9 @@ constexpr int kMinReconnectS = 10;       // a peer that restarted is back within
 constexpr int kConnectTimeoutS = 7;
 // Requests kept outstanding at a peer: 16 MiB of blocks fill 1 Gbit/s at 100 ms round trip.
 constexpr int kRequestQueue = 1000;
+// Seconds' worth of blocks asked of a peer in advance. The less, the later it is decided who sends
+// what: on equal links of 2.5 MB/s, 1 instead of 3 saves a tenth of a swarm's time (bench/swarm).
+constexpr int kRequestQueueS = 1;
 constexpr int kSendBufferBytes = 1 << 20;  // per peer, read ahead of the socket
 
 int clamp_rate(std::uint64_t bytes_per_s) {
@@ -62,6 +65,7 @@ lt::settings_pack fixed_settings(const SwarmOptions& options) {
 
   pack.set_int(sp::unchoke_slots_limit, kUnchokeSlots);
   pack.set_int(sp::max_out_request_queue, kRequestQueue);
+  pack.set_int(sp::request_queue_time, kRequestQueueS);
   pack.set_int(sp::send_buffer_watermark, kSendBufferBytes);
   // Rarest first always: with many seeds libtorrent would go through the pieces in order, and
   // those who download side by side would all have the same ones.
