@@ -4,10 +4,12 @@ import http.client
 import json
 import socket
 
+from .run import Failed
+
 ENDED = ("done", "failed", "cancelled")
 
 
-class ApiError(Exception):
+class ApiError(Failed):
     def __init__(self, status, body):
         super().__init__(f"{status}: {body}")
         self.status = status

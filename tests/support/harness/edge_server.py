@@ -44,7 +44,9 @@ class EdgeServer:
 
         ThreadingHTTPServer.daemon_threads = True
         ThreadingHTTPServer.request_queue_size = 128
+        self.requested = set()         # paths that were asked for
         self.http = ThreadingHTTPServer((address, 0), Handler)
+        self.http.handle_error = lambda *_: None  # a client that hangs up is no error here
         self.url = f"http://{address}:{self.http.server_address[1]}"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -64,6 +66,7 @@ class EdgeServer:
 
     def answer(self, request, body):
         path = request.path.split("?")[0]
+        self.requested.add(path)
         if self.refuse:
             request.close_connection = True
             return

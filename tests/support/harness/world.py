@@ -1,6 +1,8 @@
 """A publisher's repository and client machines, as scenarios use them."""
 
+import grp
 import json
+import os
 from pathlib import Path
 
 from . import trees
@@ -56,7 +58,7 @@ class Machine:
             program("shoald"), "--state", self.folder / "state", "--socket", self.socket,
             "--library", self.library, "--listen", f"{address}:{port}", "--outgoing", address,
             "--consent", consent, "--upnp", "false", "--lan-discovery", "false", "--utp", "false",
-            "--log-level", "debug", *options]
+            "--socket-group", grp.getgrgid(os.getgid()).gr_name, "--log-level", "debug", *options]
         self.process = None
 
     def start(self, environment=None):
