@@ -13,6 +13,8 @@
 #include <fstream>
 #include <functional>
 
+#include "protocol/nearest.hpp"
+
 namespace shoal::daemon {
 namespace {
 
@@ -134,24 +136,10 @@ constexpr std::array kOptions = {
     Option{"log_level", "debug|info|warning|error", "the least that is logged", set_log_level},
 };
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({substitute, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-std::string_view nearest_name(std::string_view key) {
-  return std::ranges::min_element(
-             kOptions, {}, [&](const Option& option) { return edit_distance(key, option.name); })
-      ->name;
+std::vector<std::string> option_names() {
+  std::vector<std::string> names;
+  for (const auto& option : kOptions) names.emplace_back(option.name);
+  return names;
 }
 
 std::filesystem::path folder_from(const char* variable, const char* home_relative) {
@@ -195,7 +183,7 @@ Result<void> set_option(Config& config, std::string_view key, const std::string&
   auto option = std::ranges::find(kOptions, key, &Option::name);
   if (option == kOptions.end())
     return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
-                fmt::format("Did you mean '{}'?", nearest_name(key)));
+                fmt::format("Did you mean '{}'?", protocol::nearest_name(key, option_names())));
   auto set = option->set(config, value);
   if (!set) return fail(set.error().kind, fmt::format("{}: {}", key, set.error().message));
   return {};

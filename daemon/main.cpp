@@ -27,6 +27,7 @@ constexpr unsigned kJobThreads = 4;
 // glibc gives each thread an arena and lets it grow: few arenas keep an idle daemon small.
 constexpr int kMaxMallocArenas = 2;
 constexpr int kMmapThresholdBytes = 128 * 1024;
+constexpr std::chrono::seconds kTrimEvery{60};
 constexpr std::chrono::seconds kShutdownLimit{8};  // then we leave without waiting for jobs
 
 std::uint64_t random_number() {
@@ -86,6 +87,14 @@ Result<void> make_folders(const Config& config) {
   return {};
 }
 
+// Gives freed memory back to the system: after a change an idle daemon is small again.
+void arm_trim(EventLoop& loop) {
+  loop.after(kTrimEvery, [&loop] {
+    ::malloc_trim(0);
+    arm_trim(loop);
+  });
+}
+
 // Stops in order: no new requests, changes keep what they have, then the loop ends.
 void stop_on_signals(EventLoop& loop, agent::Agent& agent, api::ApiServer& api, Log& log) {
   loop.on_signal({SIGTERM, SIGINT}, [&](int number) {
@@ -129,6 +138,7 @@ Result<void> run(const Config& config) {
   SHOAL_TRY(agent.start());
   SHOAL_TRY(api.listen());
   stop_on_signals(loop, agent, api, log);
+  arm_trim(loop);
   log.info("daemon", "shoald {} answers at {}", SHOAL_VERSION, config.socket.string());
   ::sd_notify(0, "READY=1");
   loop.run();

@@ -227,6 +227,8 @@ void Agent::change_ended(const ChangeRecord& record) {
   } else {
     installs_[record.install].row = *row;
     load_details(record.install);
+    // A newer version than was known may just have been installed: "available" follows.
+    if (record.view.version != record.view.from_version) refresh(row->repository);
   }
   emit("install", std::to_string(record.install));
 }
@@ -249,14 +251,17 @@ void Agent::pump() {
 
 void Agent::arm_refresh(std::chrono::milliseconds delay) {
   refresh_timer_ = context_.timers.after(delay, [this] {
-    for (const auto& [id, entry] : repositories_)
-      run_job<RepositoryContents>(
-          context_, [client = entry.client] { return client->contents(); },
-          [this, id = id](Result<RepositoryContents> contents) {
-            refreshed(id, std::move(contents));
-          });
+    for (const auto& [id, entry] : repositories_) refresh(id);
     arm_refresh(kRefreshEvery);
   });
+}
+
+void Agent::refresh(std::int64_t id) {
+  auto found = repositories_.find(id);
+  if (found == repositories_.end()) return;
+  run_job<RepositoryContents>(
+      context_, [client = found->second.client] { return client->contents(); },
+      [this, id](Result<RepositoryContents> contents) { refreshed(id, std::move(contents)); });
 }
 
 void Agent::refreshed(std::int64_t id, Result<RepositoryContents> contents) {

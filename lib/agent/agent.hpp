@@ -86,6 +86,7 @@ class Agent final : public Service, private RunnerHost {
   void pump();  // starts queued changes
   void arm_refresh(std::chrono::milliseconds delay);
   void arm_limits();
+  void refresh(std::int64_t id);
   void refreshed(std::int64_t id, Result<RepositoryContents> contents);
   void emit(std::string resource, std::string id);
 
