@@ -181,9 +181,12 @@ Config default_config() {
 
 Result<void> set_option(Config& config, std::string_view key, const std::string& value) {
   auto option = std::ranges::find(kOptions, key, &Option::name);
-  if (option == kOptions.end())
+  if (option == kOptions.end()) {
+    auto nearest = protocol::nearest_name(key, option_names());
     return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
-                fmt::format("Did you mean '{}'?", protocol::nearest_name(key, option_names())));
+                nearest.empty() ? "'shoald --help' lists the keys."
+                                : fmt::format("Did you mean '{}'?", nearest));
+  }
   auto set = option->set(config, value);
   if (!set) return fail(set.error().kind, fmt::format("{}: {}", key, set.error().message));
   return {};
