@@ -25,17 +25,20 @@ from harness.run import ROOT, Failed, Scope, check, wait_until  # noqa: E402
 from harness.world import PRODUCT, Machine, Repository  # noqa: E402
 
 TREE_MB = 24
-EDGE_BYTES_PER_S = 12_000_000  # an update takes about a second, so that kills fall everywhere
+EDGE_BYTES_PER_S = 4_000_000  # fetching takes more than a second, so that kills fall everywhere
 PATIENCE_S = 90
 # What may be fetched twice: responses in flight when the process died.
-IN_FLIGHT_BYTES = 8 << 20
+IN_FLIGHT_BYTES = 2 << 20
 
 
 def named_steps():
-    """The steps at which SHOAL_TEST_KILL_AT can kill, read from the sources."""
+    """The steps at which SHOAL_TEST_KILL_AT can kill, read from the sources. A step that is taken
+    for each of many things is "name:0", "name:1", …: the first and a later one."""
     found = set()
     for file in [*(ROOT / "lib/agent").glob("*.cpp"), *(ROOT / "lib/install").glob("*.cpp")]:
-        found.update(re.findall(r'\bstep\("([a-z_.]+)"\)', file.read_text()))
+        for name, after in re.findall(r'"((?:plan|stage|fetch|commit)\.[a-z_]+)"([,)])',
+                                      file.read_text()):
+            found.update([name] if after == ")" else [f"{name}:0", f"{name}:3"])
     check(found, "no named steps in lib/agent and lib/install")
     return sorted(found)
 
@@ -81,7 +84,7 @@ class Bench:
         self.machine.check_tree(self.source[version])
 
     def check_whole(self, old, new):
-        """After a restart without the edge: the tree is all of the version that the API tells."""
+        # An undisturbed update each way: the measure for the byte counts.
         def settled():
             change = self.machine.api.changes()
             return not change or change[0]["state"] in (*ENDED, "waiting")
@@ -91,17 +94,23 @@ class Bench:
         self.machine.check_tree(self.source[version])
         return version
 
-    def one_kill(self, new, moment, describe):
-        """Updates to `new`, is killed (moment() returns once the process is dead), recovers."""
+    def one_kill(self, new, moment, describe, again_after=None):
+        """Updates to `new`, is killed (moment() returns at that moment), recovers; with
+        `again_after` it is killed once more so many seconds into the recovery."""
         old = "1" if new == "2" else "2"
         change = self.begin(new)
         moment()
         self.machine.process.kill()
         served_before = self.edge.bundle_bytes()
-        self.edge.refuse = True
+        self.edge.status_for = {"/bundles/": 503}
+        if again_after is not None:
+            self.machine.start()
+            time.sleep(again_after)  # on purpose, as in kill_at_random
+            self.machine.process.kill()
+            describe += f", again after {again_after:.3f} s"
         self.start()
         version = self.check_whole(old, new)
-        self.edge.refuse = False
+        self.edge.status_for = {}
         if self.machine.api.version_of(PRODUCT) != new:
             change = self.machine.api.changes()[0]["id"]
             if self.machine.api.change(change)["state"] in ("failed", "cancelled"):
@@ -113,7 +122,7 @@ class Bench:
               "fetched was fetched again")
         leftovers = self.leftovers()
         check(not leftovers, f"left behind after the update: {leftovers}")
-        print(f"{describe:34} -> {new}: after restart {version}; edge {served_before / 1e6:5.1f} + "
+        print(f"{describe:36} -> {new}: after restart {version}; edge {served_before / 1e6:5.1f} + "
               f"{(served - served_before) / 1e6:5.1f} MB (undisturbed "
               f"{self.undisturbed[new] / 1e6:.1f})", flush=True)
 
@@ -130,7 +139,8 @@ class Bench:
             # The one place where time passes on purpose: the moment of death is the test's input.
             time.sleep(delay)
             os.kill(self.machine.process.pid, signal.SIGKILL)
-        self.one_kill(new, moment, f"at {delay:.3f} s")
+        again = self.rng.uniform(0, 0.5) if self.rng.random() < 0.3 else None
+        self.one_kill(new, moment, f"at {delay:.3f} s", again)
 
     def kill_at_step(self, new, step):
         """Returns whether the step was reached (an update may have no use for it)."""
@@ -152,9 +162,13 @@ class Bench:
         return bool(reached)
 
 
-def schedule(steps, kills):
-    """Each step once, or in both directions where the number allows; then random moments (None)."""
-    planned = [s for s in steps for _ in range(2)] if kills >= 2 * len(steps) else steps[:kills]
+def schedule(steps, kills, rng):
+    """Every step in both directions, where the number allows, else a choice of them for half of the
+    kills; the others at random moments (None)."""
+    if kills >= 2 * len(steps):
+        planned = [s for s in steps for _ in range(2)]
+    else:
+        planned = sorted(rng.sample(steps, kills // 2))
     return planned + [None] * (kills - len(planned))
 
 
@@ -168,9 +182,10 @@ def main():
     print(f"seed {arguments.seed}, {kills} kills")
     try:
         with Scope("kill") as scope:
-            bench = Bench(scope, random.Random(arguments.seed))
+            rng = random.Random(arguments.seed)
+            bench = Bench(scope, rng)
             never = []
-            for i, step in enumerate(schedule(named_steps(), kills)):
+            for i, step in enumerate(schedule(named_steps(), kills, rng)):
                 new = "2" if i % 2 == 0 else "1"
                 if step is None:
                     bench.kill_at_random(new)

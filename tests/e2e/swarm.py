@@ -178,6 +178,9 @@ def corrupt_peer():
         machines = [site.machine() for _ in range(2)]
         running = [(m, m.api.start("install", PRODUCT)) for m in machines]
         site.finish(running)
+        noticed = [m.name for m in machines if "from peers was wrong" in m.process.log.read_text()]
+        check(noticed, "nobody was given a wrong piece: the test did not test anything")
+        print(f"noticed by {', '.join(noticed)}")
 
 
 def no_consent_no_peers():

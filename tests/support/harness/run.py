@@ -106,9 +106,8 @@ class Scope:
 
     def __exit__(self, kind, value, trace):
         if kind is not None and os.environ.get("SHOAL_QUIET") != "1":
-            for process in self.processes:
-                if process.log.exists():
-                    print(f"--- {process.log}\n{process.tail()}", file=sys.stderr)
+            for process in {p.log: p for p in self.processes}.values():
+                print(f"--- {process.log}\n{process.tail()}", file=sys.stderr)
         for process in reversed(self.processes):
             process.kill()
         for cleanup in reversed(self.cleanups):
