@@ -21,7 +21,8 @@ class ImageStore {
   virtual Result<void> read(std::uint64_t offset, MutableByteView out) = 0;
 
   // Writes to staged files; bytes that fall into gaps are dropped. Never touches an installed or
-  // finished file: bytes for one are dropped too, whatever they are. Errors: read_only (the store is sealed: an installed tree), disk_full, io_error.
+  // finished file: bytes for one are dropped too, whatever they are. Errors: read_only (the store
+  // is sealed: an installed tree), disk_full, io_error.
   virtual Result<void> write(std::uint64_t offset, ByteView bytes) = 0;
 
   // Whether every file under the piece is still what was verified: cheap (stat, no reading).

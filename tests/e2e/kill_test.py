@@ -84,7 +84,7 @@ class Bench:
         self.machine.check_tree(self.source[version])
 
     def check_whole(self, old, new):
-        # An undisturbed update each way: the measure for the byte counts.
+        """After a restart without the edge's bundles: the tree is all of the version told."""
         def settled():
             change = self.machine.api.changes()
             return not change or change[0]["state"] in (*ENDED, "waiting")

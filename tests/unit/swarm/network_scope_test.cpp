@@ -1,3 +1,4 @@
+// Which addresses, trackers and announcements each consent lets through.
 #include "swarm/network_scope.hpp"
 
 #include <gtest/gtest.h>
