@@ -58,6 +58,12 @@ Result<void> set_text(Config& config, const std::string& text) {
   return {};
 }
 template <auto Member>
+Result<void> set_path(Config& config, const std::string& text) {
+  if (text.empty()) return bad_value(text, "a path");
+  config.*Member = std::filesystem::absolute(text).lexically_normal();
+  return {};
+}
+template <auto Member>
 Result<void> set_bool(Config& config, const std::string& text) {
   SHOAL_ASSIGN(config.*Member, parse_bool(text));
   return {};
@@ -69,7 +75,7 @@ Result<void> set_rate(Config& config, const std::string& text) {
 }
 
 Result<void> add_library(Config& config, const std::string& text) {
-  if (text.empty()) return bad_value(text, "a folder");
+  if (text.empty()) return bad_value(text, "a path");
   config.libraries.push_back(std::filesystem::absolute(text).lexically_normal());
   return {};
 }
@@ -113,8 +119,8 @@ Result<void> set_log_level(Config& config, const std::string& text) {
 }
 
 constexpr std::array kOptions = {
-    Option{"state", "DIR", "where the daemon keeps its own state", set_text<&Config::state>},
-    Option{"socket", "PATH", "the local API's socket", set_text<&Config::socket>},
+    Option{"state", "DIR", "where the daemon keeps its own state", set_path<&Config::state>},
+    Option{"socket", "PATH", "the local API's socket", set_path<&Config::socket>},
     Option{"socket_group", "GROUP", "members may act, not only read",
            set_text<&Config::socket_group>},
     Option{"library", "DIR", "a folder for installs; repeatable, the first is the default",

@@ -37,15 +37,13 @@ def build_folder():
     if os.environ.get("SHOAL_BUILD"):
         return Path(os.environ["SHOAL_BUILD"])
     for name in ("debug", "release"):
-        if (ROOT / "build" / name / "daemon" / "shoald").exists():
+        if (ROOT / "build" / name / "bin" / "shoald").exists():
             return ROOT / "build" / name
     return ROOT / "build" / "debug"
 
 
 def program(name):
-    folder = {"shoald": "daemon", "shoal": "cli/shoal", "shoal-publish": "cli/shoal-publish",
-              "shoal-tracker": "tracker"}[name]
-    path = build_folder() / folder / name
+    path = build_folder() / "bin" / name
     check(path.exists(), f"{path} is not there; build it first (scripts/test, or SHOAL_BUILD=DIR)")
     return str(path)
 
