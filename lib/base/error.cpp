@@ -31,7 +31,7 @@ constexpr std::array kTable = {
     ErrorKindInfo{K::io_error, "io_error", 500, 1, true,
                   "Check the disk and the file's permissions, then try again."},
     ErrorKindInfo{K::verification_failed, "verification_failed", 500, 9, true,
-                  "Run 'shoal repair'. If it happens again, tell the publisher."},
+                  "Try again. If it happens again, tell the publisher."},
     ErrorKindInfo{K::metadata_invalid, "metadata_invalid", 502, 9, false,
                   "Tell the publisher: the repository is damaged."},
     ErrorKindInfo{K::signature_invalid, "signature_invalid", 502, 9, false,
