@@ -69,6 +69,7 @@ def sample_trees(folder):
         file.unlink()
     merged = b"".join(f.read_bytes() for f in files[20:26])
     (new / "lib" / "merged.bin").write_bytes(merged)
+    copy_files(Path("/usr/lib/gcc"), new / "new", SAMPLE_BYTES // 8)
     return old, new
 
 

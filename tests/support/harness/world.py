@@ -1,8 +1,6 @@
 """A publisher's repository and client machines, as scenarios use them."""
 
-import grp
 import json
-import os
 from pathlib import Path
 
 from . import trees
@@ -58,7 +56,7 @@ class Machine:
             program("shoald"), "--state", self.folder / "state", "--socket", self.socket,
             "--library", self.library, "--listen", f"{address}:{port}", "--outgoing", address,
             "--consent", consent, "--upnp", "false", "--lan-discovery", "false", "--utp", "false",
-            "--socket-group", grp.getgrgid(os.getgid()).gr_name, "--log-level", "debug", *options]
+            "--log-level", "debug", *options]
         self.process = None
 
     def start(self, environment=None):
