@@ -6,11 +6,19 @@ namespace shoal::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressEvery{500};
+constexpr std::chrono::milliseconds kRunAgainAfter{5'000};
+
+bool is_about_sources(ErrorKind kind) {
+  return kind == ErrorKind::network || kind == ErrorKind::network_timeout ||
+         kind == ErrorKind::source_unavailable;
+}
 
 }  // namespace
 
 ChangeRunner::ChangeRunner(const Context& context, RunnerHost& host, ChangeRecord record)
-    : context_(context), host_(host), record_(std::move(record)) {}
+    : context_(context), host_(host), record_(std::move(record)) {
+  resumed_ = !record_.ended() && !record_.view.version.empty();
+}
 
 ChangeRunner::~ChangeRunner() = default;
 
@@ -23,14 +31,18 @@ void ChangeRunner::start() {
   view.state = ChangeState::running;
   view.error.reset();
   view.waiting_for.clear();
-  view.tasks.clear();
-  for (auto kind : task_list()) view.tasks.push_back({kind, TaskState::pending, 0, 0});
-  current_task_ = 0;
+  reset_tasks();
   started_ = context_.clock.steady();
   seconds_before_ = view.seconds;
   host_.changed(record_, true);
   tick();
   run();
+}
+
+void ChangeRunner::reset_tasks() {
+  record_.view.tasks.clear();
+  for (auto kind : task_list()) record_.view.tasks.push_back({kind, TaskState::pending, 0, 0});
+  current_task_ = 0;
 }
 
 Result<void> ChangeRunner::stop(StopReason reason) {
@@ -71,6 +83,7 @@ void ChangeRunner::end_failed(const Error& error) {
   halt();
   // A stop shows up as a failure of the step that it stopped.
   if (stop_reason_) return settle_stop();
+  if (resumed_ && is_about_sources(error.kind)) return run_again_later(error);
   record_.view.error = error;
   if (current_task_ < record_.view.tasks.size())
     record_.view.tasks[current_task_].state = TaskState::failed;
@@ -79,9 +92,21 @@ void ChangeRunner::end_failed(const Error& error) {
   end(ChangeState::failed);
 }
 
+void ChangeRunner::run_again_later(const Error& error) {
+  set_waiting(true, error.message);
+  run_again_ = context_.timers.after(kRunAgainAfter, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self || !self->active_ || self->stop_reason_) return;
+    self->set_waiting(false, "");
+    self->reset_tasks();
+    self->run();
+  });
+}
+
 void ChangeRunner::end(ChangeState state) {
   update_progress();
   context_.timers.cancel(tick_);
+  context_.timers.cancel(run_again_);
   auto& view = record_.view;
   if (active_)
     view.seconds = seconds_before_ +

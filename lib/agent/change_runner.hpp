@@ -87,6 +87,8 @@ class ChangeRunner : public std::enable_shared_from_this<ChangeRunner> {
 
  private:
   void settle_stop();
+  void reset_tasks();
+  void run_again_later(const Error& error);
   void end(ChangeState state);
   void tick();
 
@@ -96,6 +98,10 @@ class ChangeRunner : public std::enable_shared_from_this<ChangeRunner> {
   SteadyMs started_{};
   double seconds_before_ = 0;
   Timers::Id tick_ = 0;
+  Timers::Id run_again_ = 0;
+  // It had begun in an earlier run of the daemon: nobody is there to start it once more when the
+  // network is not up yet, so it waits for it.
+  bool resumed_ = false;
   std::size_t current_task_ = 0;
 };
 

@@ -176,6 +176,22 @@ TEST_F(AgentTest, AnUnfinishedChangeGoesOnAfterARestart) {
   expect_tree(installed, first_tree());
 }
 
+TEST_F(AgentTest, AfterARestartWithoutNetworkAnUnfinishedChangeWaitsForIt) {
+  std::string id;
+  {
+    Machine machine(publisher, state);
+    machine.add_repository(publisher);
+    machine.edge.pieces_until_down = 3;
+    id = machine.agent->start(Machine::request(ChangeKind::install))->id;
+    ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
+  }
+  Machine machine(publisher, state, Consent::denied, {}, true);
+  ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
+  machine.unreachable = false;
+  ASSERT_TRUE(machine.reaches(id, ChangeState::done));
+  expect_tree(installed, first_tree());
+}
+
 TEST_F(AgentTest, CancellingAFirstInstallLeavesNothing) {
   Machine machine(publisher, state);
   machine.add_repository(publisher);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <optional>
 #include <random>
@@ -19,7 +20,7 @@ namespace shoal::test {
 // Reads the repository's files; `down`: nothing is reachable.
 struct FileFetcher final : trust::Fetcher {
   std::filesystem::path root;
-  const bool* down = nullptr;
+  const std::atomic<bool>* down = nullptr;
   Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
     if (*down) return fail(ErrorKind::network, "unreachable");
     return read_file(root / path, max_bytes);
@@ -64,8 +65,11 @@ struct Publisher {
 struct Machine {
   explicit Machine(const Publisher& publisher, const TempDir& state,
                    transfer::Consent consent = transfer::Consent::denied,
-                   install::StepHook step = {})
-      : edge(loop, publisher.repository), swarm(loop), store(*store::Store::open(state / "state")) {
+                   install::StepHook step = {}, bool offline = false)
+      : unreachable(offline),
+        edge(loop, publisher.repository),
+        swarm(loop),
+        store(*store::Store::open(state / "state")) {
     std::filesystem::create_directories(state / "library");
     auto make_fetcher =
         [this, root = publisher.repository](auto) -> Result<std::unique_ptr<trust::Fetcher>> {
@@ -120,12 +124,12 @@ struct Machine {
     return view(started->id);
   }
 
+  std::atomic<bool> unreachable;  // the repository's metadata
   EventLoop loop;
   SystemClock clock;
   Log log{LogLevel::off};
   FakeEdge edge;
   FakeSwarm swarm;
-  bool unreachable = false;
   std::unique_ptr<store::Store> store;
   std::optional<agent::Context> context;
   std::unique_ptr<WorkerPool> workers = std::make_unique<WorkerPool>(2);
