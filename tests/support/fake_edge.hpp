@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
@@ -31,10 +32,14 @@ struct FakeEdge final : transfer::Edge {
   }
   void remove(const transfer::ArtifactId& artifact) override { artifacts.erase(artifact); }
   void fetch(const transfer::ArtifactId& artifact, const std::vector<Want>& wants) override {
-    for (const auto& want : wants) main.post([this, artifact, want] { answer(artifact, want); });
+    for (const auto& want : wants) {
+      in_flight.insert({artifact, want.piece});
+      main.post([this, artifact, want] { answer(artifact, want); });
+    }
   }
-  void cancel(const transfer::ArtifactId&, const std::vector<PieceIndex>& pieces) override {
-    cancelled.insert(pieces.begin(), pieces.end());
+  void cancel(const transfer::ArtifactId& artifact,
+              const std::vector<PieceIndex>& pieces) override {
+    for (auto piece : pieces) in_flight.erase({artifact, piece});
   }
   void set_download_limit(std::uint64_t) override {}
   std::vector<transfer::MirrorStatus> mirrors() const override { return {}; }
@@ -48,7 +53,7 @@ struct FakeEdge final : transfer::Edge {
 
   void answer(const transfer::ArtifactId& id, const Want& want) {
     auto found = artifacts.find(id);
-    if (found == artifacts.end() || cancelled.erase(want.piece) > 0) return;
+    if (in_flight.erase({id, want.piece}) == 0 || found == artifacts.end()) return;
     if (pieces_until_down == 0) down = true;
     if (down) {
       found->second.listener->edge_failed(id, want.piece, {failure, "the edge is down", {}}, 50);
@@ -82,7 +87,7 @@ struct FakeEdge final : transfer::Edge {
   Executor& main;
   std::filesystem::path repository;
   std::map<transfer::ArtifactId, Entry> artifacts;
-  std::set<PieceIndex> cancelled;
+  std::set<std::pair<transfer::ArtifactId, PieceIndex>> in_flight;
 };
 
 }  // namespace shoal::test
