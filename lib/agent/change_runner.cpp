@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kProgressEvery{500};
 constexpr std::chrono::milliseconds kRunAgainAfter{5'000};
+// Progress is made durable every so many times: what a kill may take from the byte counts.
+constexpr int kTicksPerRecord = 10;
 
 bool is_about_sources(ErrorKind kind) {
   return kind == ErrorKind::network || kind == ErrorKind::network_timeout ||
@@ -69,7 +71,9 @@ void ChangeRunner::settle_stop() {
     case StopReason::cancel:
       return end(ChangeState::cancelled);
     case StopReason::shutdown:
+      update_progress();
       active_ = false;
+      host_.changed(record_, true);  // goes on from these counts after the next start
       return;
   }
 }
@@ -160,7 +164,7 @@ void ChangeRunner::tick() {
         self->seconds_before_ +
         static_cast<double>((self->context_.clock.steady() - self->started_).count()) / 1000.0;
     self->update_progress();
-    self->host_.changed(self->record_, false);
+    self->host_.changed(self->record_, ++self->ticks_ % kTicksPerRecord == 0);
     self->tick();
   });
 }

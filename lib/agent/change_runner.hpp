@@ -98,6 +98,7 @@ class ChangeRunner : public std::enable_shared_from_this<ChangeRunner> {
   SteadyMs started_{};
   double seconds_before_ = 0;
   Timers::Id tick_ = 0;
+  int ticks_ = 0;
   Timers::Id run_again_ = 0;
   // It had begun in an earlier run of the daemon: nobody is there to start it once more when the
   // network is not up yet, so it waits for it.

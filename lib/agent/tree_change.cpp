@@ -52,6 +52,7 @@ void TreeChange::run() {
   staging_.reset();
   plan_.reset();
   verify_rounds_ = 0;
+  before_ = record_.view.bytes;
   record_.view.notes.clear();
   auto input = make_input();
   if (!input) return end_failed(input.error());
@@ -103,7 +104,7 @@ void TreeChange::planned(install::Plan plan) {
 
 void TreeChange::staged(install::Staging staging) {
   staging_ = std::move(staging);
-  record_.view.bytes.reused = staging_->reused_bytes;
+  record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
   if (context_.step) context_.step("stage.done");
   fetch();
 }
@@ -294,10 +295,14 @@ void TreeChange::update_progress() {
     sum.peer_bytes_per_s += counters.peer_bytes_per_s;
     sum.peers += counters.peers;
   }
-  view.bytes = {sum.total_bytes,        sum.edge_bytes,
-                sum.peer_bytes,         sum.lan_bytes,
-                staging_->reused_bytes, staging_->written_bytes + sum.fetched_bytes,
-                sum.uploaded_bytes,     sum.fetched_bytes};
+  view.bytes = {sum.total_bytes,
+                before_.edge + sum.edge_bytes,
+                before_.peers + sum.peer_bytes,
+                before_.lan + sum.lan_bytes,
+                std::max(before_.reused, staging_->reused_bytes),
+                before_.written + staging_->written_bytes + sum.fetched_bytes,
+                before_.uploaded + sum.uploaded_bytes,
+                sum.fetched_bytes};
   view.edge_bytes_per_s = sum.edge_bytes_per_s;
   view.peers_bytes_per_s = sum.peer_bytes_per_s;
   view.peers_connected = sum.peers;

@@ -38,6 +38,7 @@ class TreeChange final : public ChangeRunner {
   std::optional<install::Plan> plan_;
   std::optional<install::Staging> staging_;
   std::vector<std::shared_ptr<Artifact>> artifacts_;  // by component; null for an empty image
+  ByteCounts before_;  // of earlier runs: before a pause, or a restart of the daemon
   bool seeding_stopped_ = false;
   int verify_rounds_ = 0;
   // The rate of plain bytes, smoothed, for the ETA.

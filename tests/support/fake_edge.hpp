@@ -25,6 +25,7 @@ struct FakeEdge final : transfer::Edge {
   // What was asked.
   std::vector<PieceIndex> fetched;
   std::uint64_t frames_fetched = 0;
+  std::uint64_t wire_bytes = 0;
 
   void add(const transfer::ArtifactId& artifact, transfer::EdgeArtifact description,
            transfer::EdgeEvents& listener) override {
@@ -81,6 +82,7 @@ struct FakeEdge final : transfer::Edge {
       }
       offset += frame.stored_size;
     }
+    wire_bytes += wire;
     found->second.listener->edge_piece(id, want.piece, std::move(piece), wire);
   }
 

@@ -160,6 +160,7 @@ TEST_F(AgentTest, APausedChangeGoesOnWithoutFetchingAgainWhatItHad) {
 
 TEST_F(AgentTest, AnUnfinishedChangeGoesOnAfterARestart) {
   std::size_t fetched_before = 0;
+  std::uint64_t edge_bytes_before = 0;
   std::string id;
   {
     Machine machine(publisher, state);
@@ -168,11 +169,13 @@ TEST_F(AgentTest, AnUnfinishedChangeGoesOnAfterARestart) {
     id = machine.agent->start(Machine::request(ChangeKind::install))->id;
     ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
     fetched_before = machine.edge.fetched.size();
+    edge_bytes_before = machine.edge.wire_bytes;
   }
   Machine machine(publisher, state);
   ASSERT_TRUE(machine.reaches(id, ChangeState::done));
   EXPECT_GE(fetched_before, 10U);
   EXPECT_LE(machine.edge.fetched.size() + fetched_before, 32U);
+  EXPECT_EQ(machine.view(id).bytes.edge, edge_bytes_before + machine.edge.wire_bytes);
   expect_tree(installed, first_tree());
 }
 
