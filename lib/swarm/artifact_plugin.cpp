@@ -191,9 +191,10 @@ std::shared_ptr<lt::peer_plugin> ArtifactPlugin::new_connection(
   return plugin;
 }
 
-// Before the files are checked libtorrent reports the pieces that we told it of.
+// libtorrent also reports the pieces that we told it of: 2.0.8 before the files are checked, 2.0.11
+// after that.
 void ArtifactPlugin::on_piece_pass(lt::piece_index_t piece) {
-  if (!ready_) return;
+  if (options_.had.has(index(piece))) return;
   if (options_.missing > 0) --options_.missing;
   const bool delivered = options_.image->passed(index(piece));
   options_.events->piece_passed(options_.entry, index(piece), !delivered);

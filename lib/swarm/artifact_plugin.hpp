@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "swarm/image_disk.hpp"
+#include "transfer/pieces.hpp"
 #include "transfer/swarm.hpp"
 
 namespace shoal::swarm {
@@ -25,6 +26,7 @@ class PluginEvents {
 struct PluginOptions {
   EntryId entry = 0;
   std::uint32_t piece_count = 0;
+  transfer::PieceSet had;       // told to libtorrent when the torrent was added
   std::uint32_t missing = 0;    // pieces that are still to come
   std::uint64_t self_node = 0;  // goes into our extension handshake
   std::shared_ptr<StoredImage> image;

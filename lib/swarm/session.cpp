@@ -170,6 +170,7 @@ Result<void> LibtorrentSession::add(const ArtifactId& artifact, transfer::SwarmA
   const PluginOptions plugin{
       .entry = id,
       .piece_count = entry.have.size(),
+      .had = entry.have,
       .missing = entry.seed_only ? 0 : entry.have.size() - entry.have.count(),
       .self_node = node_,
       .image = entry.image,
