@@ -7,6 +7,12 @@ import stat
 from pathlib import Path
 
 
+def _random_bytes(rng, size):
+    """rng.randbytes takes less than 256 MiB at a time."""
+    step = 128 << 20
+    return b"".join(rng.randbytes(min(step, size - at)) for at in range(0, size, step))
+
+
 def make_tree(path, megabytes, seed=1, compressible=0.0):
     """A tree of a few large and many small files, with links, empty files and empty folders. Of the
     bytes, the given share is text-like; the rest does not compress."""
@@ -18,7 +24,7 @@ def make_tree(path, megabytes, seed=1, compressible=0.0):
         plain = int(size * compressible)
         words = b"".join(rng.choice((b"shoal ", b"piece ", b"frame ", b"edge\n"))
                          for _ in range(min(plain, 4096) // 5 + 1))
-        return (words * (plain // len(words) + 1))[:plain] + rng.randbytes(size - plain)
+        return (words * (plain // len(words) + 1))[:plain] + _random_bytes(rng, size - plain)
 
     def write(name, data, executable=False):
         file = path / name
