@@ -13,6 +13,7 @@
 #include <libtorrent/peer_connection_handle.hpp>
 #include <libtorrent/peer_request.hpp>
 #include <libtorrent/time.hpp>
+#include <libtorrent/torrent_status.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,10 +55,7 @@ class ArtifactPlugin final : public lt::torrent_plugin,
         last_view_(lt::clock_type::now()) {}
 
   std::shared_ptr<lt::peer_plugin> new_connection(const lt::peer_connection_handle& peer) override;
-  void on_files_checked() override {
-    ready_ = true;
-    options_.events->torrent_ready(options_.entry);
-  }
+  void on_state(lt::torrent_status::state_t state) override;
   void on_piece_pass(lt::piece_index_t piece) override;
   void tick() override {
     if (ready_ && (options_.missing > 0 || connected() > 0)) send_view();
@@ -191,8 +189,17 @@ std::shared_ptr<lt::peer_plugin> ArtifactPlugin::new_connection(
   return plugin;
 }
 
-// libtorrent also reports the pieces that we told it of: 2.0.8 before the files are checked, 2.0.11
-// after that.
+// Not on_files_checked(): 2.0.11 calls that when the torrent is added, and again when files are
+// really checked. Until then it drops the pieces that it is given.
+void ArtifactPlugin::on_state(lt::torrent_status::state_t state) {
+  const bool checking = state == lt::torrent_status::checking_files ||
+                        state == lt::torrent_status::checking_resume_data;
+  if (ready_ || checking) return;
+  ready_ = true;
+  options_.events->torrent_ready(options_.entry);
+}
+
+// libtorrent also reports the pieces that we told it of.
 void ArtifactPlugin::on_piece_pass(lt::piece_index_t piece) {
   if (options_.had.has(index(piece))) return;
   if (options_.missing > 0) --options_.missing;
