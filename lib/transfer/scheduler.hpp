@@ -3,19 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "transfer/pieces.hpp"
+#include "transfer/policy.hpp"
 #include "transfer/swarm.hpp"
 
 namespace shoal::transfer {
-
-enum class Policy {
-  fastest,   // the edge fills only what peers cannot
-  balanced,  // between the two: waits a little longer for peers
-  thrifty,   // a deadline; the edge only for what would miss it, or what no peer has
-};
 
 struct SchedulerOptions {
   Policy policy = Policy::fastest;
