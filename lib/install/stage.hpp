@@ -42,7 +42,7 @@ Result<void> discard_staging(const BeneathDir& library, const std::string& chang
 
 // Verifies each staged file against its merkle root through a fresh read of the descriptor that
 // will be renamed. Damaged files: the pieces that must be fetched again (by component), nothing
-// else is lost. Empty: all is well.
+// else is lost. Empty: all is well, and the images take no writes any more.
 struct StagedDamage {
   std::uint32_t component = 0;
   FileIndex file;

@@ -6,7 +6,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <list>
+#include <mutex>
+#include <shared_mutex>
 #include <unordered_map>
 
 #include "install/look.hpp"
@@ -60,6 +63,9 @@ struct TreeImage::Impl {
   const RelativePath staging;
   const std::shared_ptr<const content::Component> component;  // shared with the plan and the agent
   const content::ImageMap map;
+
+  std::atomic<bool> held = false;  // writes are dropped
+  std::shared_mutex writing;       // shared by each write while it lasts
 
   std::mutex mutex;  // guards what follows; never held over a system call that reads or writes
   std::vector<FileState> files;
@@ -212,6 +218,8 @@ Result<void> TreeImage::read(std::uint64_t offset, MutableByteView out) {
 }
 
 Result<void> TreeImage::write(std::uint64_t offset, ByteView bytes) {
+  std::shared_lock writing(impl_->writing);
+  if (impl_->held) return {};
   {
     std::lock_guard lock(impl_->mutex);
     if (impl_->sealed)
@@ -246,6 +254,15 @@ transfer::PieceSet TreeImage::complete_pieces() {
   }
   return pieces;
 }
+
+void TreeImage::hold_writes() {
+  impl_->held = true;
+  std::unique_lock none_under_way(impl_->writing);
+}
+
+void TreeImage::drop_writes() { impl_->held = true; }
+
+void TreeImage::allow_writes() { impl_->held = false; }
 
 void TreeImage::seal(std::vector<FileStamp> stamps) {
   std::lock_guard lock(impl_->mutex);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/beneath_dir.hpp"
@@ -41,15 +40,20 @@ class TreeImage final : public transfer::ImageStore {
 
   Result<void> read(std::uint64_t offset, MutableByteView out) override;
   // Blocks may straddle staged and finished files. What falls into staged files is written; what
-  // falls into installed or complete files is compared: when it differs the answer is read_only,
-  // and the bytes are wrong or that file is (so the piece's hash decides who is to blame). What
-  // falls into gaps and absent files is dropped.
+  // falls into finished and absent files and gaps is dropped.
   Result<void> write(std::uint64_t offset, ByteView bytes) override;
   // Staged files count as good here: which of their pieces are there, the caller knows.
   bool offers(PieceIndex piece) override;
 
   // The pieces whose every file is in place (staged files count as not in place).
   transfer::PieceSet complete_pieces();
+  // While held off, writes succeed and are dropped, as those to finished files are; also after
+  // seal(). hold_writes() returns once none is under way: a piece that came twice must not change a
+  // file that is being verified. drop_writes() does not wait: what was staged is needed no more, or
+  // by another image.
+  void hold_writes();
+  void drop_writes();
+  void allow_writes();
   // After the commit: every staged file is now installed, with these stamps; writes are refused.
   void seal(std::vector<FileStamp> stamps);
 

@@ -1,7 +1,8 @@
 // The last look before the commit: every staged file that is not a mere link to an old one is read
-// again and its merkle root compared. The good ones are marked complete, with their stamps: nothing
-// writes to them from then on, and the commit insists on those stamps. For a bad one its pieces are
-// hashed, to name those that must be fetched again.
+// again and its merkle root compared. A piece that came twice, from a peer and from the edge, may
+// still be waiting to be written: writes are held off first. The good files are marked complete,
+// with their stamps: nothing writes to them from then on, and the commit insists on those stamps.
+// For a bad one its pieces are hashed, to name those that must be fetched again.
 #include <fmt/core.h>
 
 #include "content/merkle.hpp"
@@ -51,6 +52,7 @@ Result<std::vector<PieceIndex>> wrong_pieces(TreeImage& image, const TargetCompo
 Result<std::vector<StagedDamage>> verify_staged(const BeneathDir& library, const Plan& plan,
                                                 const Staging& staging, WorkerPool& pool,
                                                 const StopToken& stop) {
+  for (const auto& component : staging.components) component.image->hold_writes();
   auto subjects = subjects_of(plan, staging);
   std::vector<FileToHash> files;
   files.reserve(subjects.size());
@@ -80,6 +82,8 @@ Result<std::vector<StagedDamage>> verify_staged(const BeneathDir& library, const
           {}}));
     damage.push_back({c, f, std::move(pieces)});
   }
+  if (!damage.empty())
+    for (const auto& component : staging.components) component.image->allow_writes();
   return damage;
 }
 

@@ -1,5 +1,6 @@
 // What staging says is there is there, and what it says is missing is little.
 #include <fstream>
+#include <thread>
 
 #include "lab.hpp"
 
@@ -127,6 +128,54 @@ TEST(Stage, AChangedOldFileGivesWhatIsStillGood) {
   EXPECT_EQ(difference(tree, lab.tree()), "");
   EXPECT_LE(lab.fetched_bytes, 9 * 16'384u);
   EXPECT_EQ(lab.moved_aside.size(), 1u);
+}
+
+// A piece that peer and edge both sent is written twice, the second time maybe after the fetch was
+// complete: right bytes, but a new time, which the commit would take for a change.
+TEST(Stage, PiecesThatArriveTwiceDoNotDisturbVerificationAndCommit) {
+  Lab lab;
+  Tree tree = {{"a", file_of(noise(1, 9'000'000))}, {"b", file_of(noise(2, 200'000))}};
+  std::vector releases = {release_of(tree)};
+  auto plan = lab.plan(releases);
+  ASSERT_OK(plan);
+  auto staging = stage(lab.library, "c1", *plan, lab.pool, lab.stop);
+  ASSERT_OK(staging);
+  ASSERT_OK(lab.fetch(*plan, *staging, releases));
+  std::atomic<bool> ended = false;
+  std::atomic<int> rounds = 0;
+  std::thread late([&] {
+    auto last = PieceIndex(staging->components[0].have.size() - 1);
+    auto bytes = releases[0].piece(last);
+    for (; !ended; ++rounds)
+      for (auto piece : {PieceIndex(0), last})
+        EXPECT_TRUE(staging->components[0].image->write(piece.value() * bytes.size(),
+                                                        releases[0].piece(piece)));
+  });
+  while (rounds == 0) std::this_thread::yield();
+  auto journal = lab.journal(*plan, *staging, "c1");
+  ended = true;
+  late.join();
+  ASSERT_OK(journal);
+  auto outcome = roll_forward(lab.library, *journal);
+  ASSERT_OK(outcome);
+  EXPECT_EQ(difference(tree, lab.tree()), "");
+}
+
+TEST(Stage, WhatVerificationFindsDamagedCanBeWrittenAgain) {
+  Lab lab;
+  Tree tree = {{"a", file_of(noise(1))}, {"b", file_of(noise(2))}};
+  std::vector releases = {release_of(tree)};
+  auto plan = lab.plan(releases);
+  ASSERT_OK(plan);
+  auto staging = stage(lab.library, "c1", *plan, lab.pool, lab.stop);
+  ASSERT_OK(staging);
+  ASSERT_OK(lab.fetch(*plan, *staging, releases));
+  damage_unseen(lab.root() / ".shoal/staging/c1/base/a", 100'000);
+  auto damage = verify_staged(lab.library, *plan, *staging, lab.pool, lab.stop);
+  ASSERT_OK(damage);
+  ASSERT_EQ(damage->size(), 1u);
+  ASSERT_OK(lab.fetch(*plan, *staging, releases));
+  ASSERT_OK(lab.journal(*plan, *staging, "c1"));
 }
 
 TEST(Stage, DiscardingLeavesNothing) {
