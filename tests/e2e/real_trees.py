@@ -72,13 +72,12 @@ def kernel():
 def install_and_update(name, old, new):
     """Publishes both, installs and updates on two machines, compares."""
     with Scope(name) as scope:
-        tracker_url = "http://127.0.0.60:6969/announce"
-        scope.start([program("shoal-tracker"), "--listen", "127.0.0.60:6969", "--open"],
-                    "tracker.log")
-        repository = Repository(scope, [tracker_url])
-        machines = [Machine(scope, f"m{i}", f"127.0.0.{60 + i}").start() for i in (1, 2)]
-        scope.start([program("shoal-publish"), "serve", str(repository.path), "--listen",
-                     "127.0.0.60:8080"], "serve.log")
+        tracker, edge = f"{scope.address(1)}:6969", f"{scope.address(1)}:8080"
+        scope.start([program("shoal-tracker"), "--listen", tracker, "--open"], "tracker.log")
+        repository = Repository(scope, [f"http://{tracker}/announce"])
+        machines = [Machine(scope, f"m{i}", scope.address(1 + i)).start() for i in (1, 2)]
+        scope.start([program("shoal-publish"), "serve", str(repository.path), "--listen", edge],
+                    "serve.log")
         for version, tree in (("1", old), ("2", new)):
             started = time.monotonic()
             repository.release(tree, version, more=["--allow-outside-links"])
@@ -89,7 +88,7 @@ def install_and_update(name, old, new):
             if version == "1":
                 for machine in machines:
                     machine.wait_ready()
-                    machine.add_repository("http://127.0.0.60:8080", repository.root())
+                    machine.add_repository(f"http://{edge}", repository.root())
             kind = "install" if version == "1" else "update"
             running = [(m, m.api.start(kind, PRODUCT)) for m in machines]
             rows = [(m.name, m.wait_change(c, PATIENCE_S)) for m, c in running]

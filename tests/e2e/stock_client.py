@@ -5,7 +5,7 @@ gone, another one leeches the image from the daemon, which has only the installe
 
     stock_client.py
 
-Needs qbittorrent-nox. Everything talks on loopback addresses.
+Needs qbittorrent-nox (77: it is not there). Everything talks on loopback addresses.
 """
 
 import shutil
@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from harness import trees  # noqa: E402
-from harness.run import Failed, Scope, check, program, run, wait_until  # noqa: E402
+from harness.run import (Scope, check, needs_program, program, run, run_scenarios,  # noqa: E402
+                         wait_until)
 from harness.world import PRODUCT, Machine, Repository, print_table  # noqa: E402
 
-HOST = "127.0.0.70"  # edge and tracker
 PATIENCE_S = 90
 SETTINGS = r"""[BitTorrent]
 Session\InterfaceName=lo
@@ -81,59 +81,50 @@ class StockClient:
         wait_until(complete, PATIENCE_S, "the stock client has the whole image")
 
 
-def edge_without_bundles(scope, repository):
+def edge_without_bundles(scope, repository, address):
     """Serves the signed files alone, so that every byte of content has to come from a peer."""
     folder = scope.path / "edge"
     shutil.copytree(repository.path, folder, ignore=shutil.ignore_patterns("bundles"))
-    scope.start([program("shoal-publish"), "serve", str(folder), "--listen", f"{HOST}:8080"],
+    scope.start([program("shoal-publish"), "serve", str(folder), "--listen", f"{address}:8080"],
                 "serve.log")
+    return f"http://{address}:8080"
 
 
 def stock_client():
+    """A stock client seeds to the daemon, then leeches from it."""
+    needs_program("qbittorrent-nox")
     with Scope("stock") as scope:
+        host = scope.address(1)
         source = scope.path / "source"
         trees.make_tree(source, 32)
-        scope.start([program("shoal-tracker"), "--listen", f"{HOST}:6969", "--open", "--interval",
+        scope.start([program("shoal-tracker"), "--listen", f"{host}:6969", "--open", "--interval",
                      "5", "--first-interval", "2"], "tracker.log")
-        repository = Repository(scope, [f"http://{HOST}:6969/announce"])
+        repository = Repository(scope, [f"http://{host}:6969/announce"])
         repository.release(source, "1")
-        edge_without_bundles(scope, repository)
+        edge = edge_without_bundles(scope, repository, host)
         [torrent] = (repository.path / "targets").rglob("*.torrent")
 
-        seed = StockClient(scope, "seed", "127.0.0.71")
+        seed = StockClient(scope, "seed", scope.address(2))
         image = seed.downloads / f"{PRODUCT}-1-base.image"
         run([program("shoal-publish"), "image", repository.path, "--product", PRODUCT, "--version",
              "1", "-o", image])
         seed.add(torrent)
         seed.wait_complete()
-        machine = Machine(scope, "m1", "127.0.0.72").start().wait_ready()
-        machine.add_repository(f"http://{HOST}:8080", repository.root())
+        machine = Machine(scope, "m1", scope.address(3)).start().wait_ready()
+        machine.add_repository(edge, repository.root())
         change = machine.wait_change(machine.api.start("install", PRODUCT), PATIENCE_S)
         machine.check_tree(source)
         check(change["bytes"]["edge"] == 0, "every byte came from the stock client")
         print_table([("m1", change)])
 
         seed.process.stop()
-        check(not seed.process.running(), "the stock seed is gone")
-        leech = StockClient(scope, "leech", "127.0.0.73")
+        leech = StockClient(scope, "leech", scope.address(4))
         leech.add(torrent)
         leech.wait_complete()
         check(trees.same_bytes(image, leech.downloads / image.name),
-              "the leeched image is the same")
+              "the leeched image is another")
         print("leeched the whole image from shoald")
 
 
-def main():
-    if shutil.which("qbittorrent-nox") is None:
-        print("skipped: there is no qbittorrent-nox (scripts/install-deps installs it)")
-        return 77
-    try:
-        stock_client()
-    except Failed as error:
-        print(f"FAILED: {error}")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenarios([stock_client], sys.argv[1:]))

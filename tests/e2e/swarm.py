@@ -9,7 +9,6 @@ Exit code 77: cannot run here (not root, no network namespaces).
 """
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,20 +16,22 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from harness import network, trees  # noqa: E402
 from harness.nginx import Nginx  # noqa: E402
-from harness.run import Scope, check, program, run, run_scenarios, wait_until  # noqa: E402
+from harness.run import (Scope, check, needs_program, program, run, run_scenarios,  # noqa: E402
+                         wait_until)
 from harness.world import PRODUCT, Machine, Repository, print_table  # noqa: E402
 
 FULL = "--full" in sys.argv
 RATE_MBIT = 40
 TREE_MB = 64
 PATIENCE_S = 240   # for anything that goes on by itself; far beyond what an idle machine needs
-SKIPPED = 77
 
 
 class Site:
     """A repository with one release, an edge, a tracker and client machines."""
 
     def __init__(self, scope, megabytes=TREE_MB):
+        network.needs_namespaces()
+        needs_program("nginx")
         self.scope = scope
         self.net = network.Network(scope)
         edge_ns, edge_address = self.net.machine("edge")
@@ -231,17 +232,5 @@ SCENARIOS = [six_clients, edge_dies_swarm_has_all, edge_dies_and_returns, seed_d
              stop_is_quick_and_loses_nothing]
 
 
-def main():
-    if "--list" not in sys.argv:
-        reason = network.why_not()
-        if reason:
-            print(f"skipped: {reason}")
-            return SKIPPED
-        if subprocess.run(["nginx", "-v"], capture_output=True, check=False).returncode != 0:
-            print("skipped: needs nginx (scripts/install-deps)")
-            return SKIPPED
-    return run_scenarios(SCENARIOS, sys.argv[1:])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

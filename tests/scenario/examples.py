@@ -23,10 +23,11 @@ def _site(scope):
     (source / "bin/game").write_text('#!/bin/sh\necho "game 1 started with $*"\n')
     repository = Repository(scope)
     repository.release(source, "1", more=["--launch", "bin/game", "--launch-argument", "--fast"])
-    scope.start([program("shoal-publish"), "serve", str(repository.path), "--listen",
-                 "127.0.0.52:8080"], "serve.log")
-    machine = Machine(scope, "machine", "127.0.0.52", consent="denied").start().wait_ready()
-    machine.add_repository("http://127.0.0.52:8080", repository.root())
+    edge = f"{scope.address(1)}:8080"
+    scope.start([program("shoal-publish"), "serve", str(repository.path), "--listen", edge],
+                "serve.log")
+    machine = Machine(scope, "machine", scope.address(1), consent="denied").start().wait_ready()
+    machine.add_repository(f"http://{edge}", repository.root())
     return repository, source, machine
 
 

@@ -13,7 +13,8 @@ class ApiError(Failed):
     def __init__(self, status, body):
         super().__init__(f"{status}: {body}")
         self.status = status
-        self.kind = body.get("kind") if isinstance(body, dict) else None
+        self.body = body if isinstance(body, dict) else {}
+        self.kind = self.body.get("kind")
 
 
 class _UnixConnection(http.client.HTTPConnection):

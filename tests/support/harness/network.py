@@ -4,26 +4,25 @@ and download have a limit each."""
 
 import itertools
 import os
-import shutil
 import subprocess
+
+from .run import Skipped, needs_program, needs_root
 
 BURST_BYTES = 64 << 10   # one segmentation-offload packet
 QUEUE_MS = 50            # of a home router that is not too bad
 _counter = itertools.count()
 
 
-def why_not():
-    """Why network namespaces cannot be used here; None when they can."""
-    if os.geteuid() != 0:
-        return "needs root for network namespaces"
-    if shutil.which("ip") is None or shutil.which("tc") is None:
-        return "needs ip and tc (apt install iproute2)"
+def needs_namespaces():
+    """Skips the test where network namespaces cannot be used."""
+    needs_root("make network namespaces")
+    needs_program("ip")
+    needs_program("tc")
     name = f"shoal-probe-{os.getpid()}"
     probe = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)
     if probe.returncode != 0:
-        return f"cannot make a network namespace: {probe.stderr.decode().strip()}"
+        raise Skipped(f"cannot make a network namespace: {probe.stderr.decode().strip()}")
     subprocess.run(["ip", "netns", "del", name], check=False)
-    return None
 
 
 def _do(*words):

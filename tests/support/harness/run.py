@@ -12,8 +12,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 
+SKIPPED = 77  # the exit code that ctest shows as "skipped"
+
+
 class Failed(Exception):
     """A check of a test did not hold."""
+
+
+class Skipped(Exception):
+    """A test cannot run here; the text says what it needs."""
+
+
+def needs_root(what):
+    if os.geteuid() != 0:
+        raise Skipped(f"needs root to {what}")
+
+
+def needs_program(name):
+    if shutil.which(name) is None:
+        raise Skipped(f"needs {name} (scripts/install-deps installs it)")
 
 
 def check(condition, message):
@@ -115,6 +132,12 @@ class Scope:
         else:
             shutil.rmtree(self.path, ignore_errors=True)
 
+    @staticmethod
+    def address(number):
+        """One of 254 loopback addresses that no other test running now has."""
+        pid = os.getpid()
+        return f"127.{1 + pid // 256 % 254}.{pid % 256}.{number}"
+
     def start(self, arguments, log_name, namespace=None, environment=None):
         process = Process(arguments, self.path / log_name, namespace, environment)
         self.processes.append(process)
@@ -135,7 +158,8 @@ def run(arguments, namespace=None, expect=0, environment=None, timeout=600):
 
 
 def run_scenarios(scenarios, arguments):
-    """Runs the scenario functions named (all when none are); prints a verdict each; exit code."""
+    """Runs the scenario functions named (all when none are); prints a verdict each; exit code:
+    SKIPPED when none could run here."""
     names = [a for a in arguments if not a.startswith("-")]
     by_name = {s.__name__: s for s in scenarios}
     if "--list" in arguments:
@@ -146,7 +170,7 @@ def run_scenarios(scenarios, arguments):
         if name not in by_name:
             print(f"there is no scenario '{name}'; --list shows them", file=sys.stderr)
             return 2
-    failed = []
+    failed, skipped = [], []
     for name in names or by_name:
         started = time.monotonic()
         print(f"=== {name}: {(by_name[name].__doc__ or '').splitlines()[0]}", flush=True)
@@ -156,7 +180,11 @@ def run_scenarios(scenarios, arguments):
         except Failed as error:
             verdict = f"FAILED: {error}"
             failed.append(name)
+        except Skipped as why:
+            verdict = f"skipped: {why}"
+            skipped.append(name)
         print(f"=== {name}: {verdict} ({time.monotonic() - started:.1f} s)", flush=True)
     if failed:
         print(f"failed: {' '.join(failed)}")
-    return 1 if failed else 0
+        return 1
+    return SKIPPED if len(skipped) == len(names or by_name) else 0

@@ -13,11 +13,12 @@ PRODUCT = "demo"
 class Repository:
     """A repository on disk with its keys."""
 
-    def __init__(self, scope, trackers=()):
+    def __init__(self, scope, trackers=(), mirrors=()):
         self.path = scope.path / "repository"
         self.keys = scope.path / "keys"
         self.trackers = list(trackers)
-        run([program("shoal-publish"), "init", self.path, "--keys", self.keys, "--no-passphrase"])
+        run([program("shoal-publish"), "init", self.path, "--keys", self.keys, "--no-passphrase",
+             *[word for url in mirrors for word in ("--mirror", url)]])
 
     def release(self, tree, version, channels=("stable",), product=PRODUCT, more=()):
         arguments = [program("shoal-publish"), "release", self.path, tree, "--product", product,
@@ -43,13 +44,13 @@ class Machine:
     """One client machine: a daemon with its state and library."""
 
     def __init__(self, scope, name, address="127.0.0.1", port=6881, namespace=None, options=(),
-                 consent="granted"):
+                 consent="granted", library=None):
         self.scope = scope
         self.name = name
         self.namespace = namespace
         self.folder = scope.path / name
         self.folder.mkdir()
-        self.library = self.folder / "library"
+        self.library = library or self.folder / "library"
         self.socket = self.folder / "api.sock"
         self.api = Api(self.socket)
         self.arguments = [
