@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "edge/curl_handle.hpp"
 
 namespace shoal::edge {
@@ -41,7 +43,10 @@ int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 class HttpFetcher final : public trust::Fetcher {
  public:
   HttpFetcher(std::vector<std::string> bases, const HttpFetcherOptions& options, StopToken stop)
-      : bases_(std::move(bases)), stop_(std::move(stop)) {
+      : bases_(std::move(bases)),
+        stop_(std::move(stop)),
+        file_ms_(options.total_timeout_ms),
+        all_files_ms_(options.all_files_ms) {
     initialise_curl();
     handle_.reset(curl_easy_init());
     set_common_options(
@@ -66,6 +71,9 @@ class HttpFetcher final : public trust::Fetcher {
     return answer;
   }
 
+  std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases_.size()); }
+  void avoid_last_mirror() override { preferred_ = (preferred_ + 1) % bases_.size(); }
+
  private:
   // Of two failures the one to report: a limit that was exceeded, then "it is not there", then the
   // first mirror's trouble.
@@ -81,7 +89,12 @@ class HttpFetcher final : public trust::Fetcher {
   Result<Bytes> get(const std::string& url, std::uint64_t max_bytes) {
     SHOAL_TRY(stop_.check());
     CURL* handle = handle_.get();
+    if (spent_ms_ >= all_files_ms_)
+      return fail(ErrorKind::network_timeout,
+                  fmt::format("GET {}: all files so far took {} s", url, spent_ms_ / 1000));
     Receiving receiving{handle, max_bytes, &stop_, {}};
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(std::min(file_ms_, all_files_ms_ - spent_ms_)));
     set_url(handle, url);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, &receiving);
@@ -89,6 +102,9 @@ class HttpFetcher final : public trust::Fetcher {
     curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &on_progress);
     curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &receiving);
     CURLcode code = curl_easy_perform(handle);
+    curl_off_t took_us = 0;
+    curl_easy_getinfo(handle, CURLINFO_TOTAL_TIME_T, &took_us);
+    spent_ms_ += static_cast<std::uint64_t>(took_us + 999) / 1000;
     SHOAL_TRY(stop_.check());
     if (receiving.too_large)
       return fail(ErrorKind::too_large,
@@ -108,6 +124,9 @@ class HttpFetcher final : public trust::Fetcher {
   StopToken stop_;
   EasyHandle handle_;
   std::size_t preferred_ = 0;
+  std::uint64_t file_ms_;
+  std::uint64_t all_files_ms_;
+  std::uint64_t spent_ms_ = 0;  // on all files so far
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ bool delegates(const Delegation& delegation, std::string_view target_path) {
 }
 
 DelegationSearch::DelegationSearch(std::string target_path)
-    : target_path_(std::move(target_path)), stack_{{"targets", ""}} {}
+    : target_path_(std::move(target_path)), stack_{{"targets", "", 0}} {}
 
 std::string DelegationSearch::Step::chain() const {
   return delegator.empty() ? role : delegator + '/' + encode_role_name(role);
@@ -60,7 +60,7 @@ void DelegationSearch::descend(const Step& step, const Targets& targets) {
   std::vector<Step> children;
   for (const auto& delegation : targets.delegations) {
     if (!delegates(delegation, target_path_)) continue;
-    children.push_back({delegation.role, step.chain()});
+    children.push_back({delegation.role, step.chain(), step.depth + 1});
     if (delegation.terminating) {
       stack_.clear();
       break;

@@ -24,7 +24,8 @@ class DelegationSearch {
  public:
   struct Step {
     std::string role;
-    std::string delegator;  // the chain that leads to it: "targets/game"; "" for the top level
+    std::string delegator;    // the chain that leads to it: "targets/game"; "" for the top level
+    std::uint32_t depth = 0;  // of delegations
     std::string chain() const;
   };
   explicit DelegationSearch(std::string target_path);

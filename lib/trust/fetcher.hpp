@@ -17,6 +17,11 @@ class Fetcher {
   // Blocks the calling thread (a worker's). Errors: not_found (404 and 403: the file does not
   // exist), too_large as soon as a byte beyond max_bytes is offered, network, network_timeout.
   virtual Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) = 0;
+
+  // How many mirrors there are to ask.
+  virtual std::uint32_t mirrors() const { return 1; }
+  // The bytes that fetch() gave last were refused: the next fetch() begins with another mirror.
+  virtual void avoid_last_mirror() {}
 };
 
 }  // namespace shoal::trust

@@ -135,7 +135,7 @@ Result<void> append(std::string& out, const json& value) {
       break;
   }
   return fail(ErrorKind::metadata_invalid,
-              "canonical JSON: signed metadata holds a number that is not an integer");
+              "a number is not an integer, which canonical JSON cannot hold");
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // One function per kind of key, each from text to a verdict: a key that cannot be read verifies
-// nothing. Material is the SHA-256 of the bytes that make the key (Ed25519: the point; otherwise
-// the DER of SubjectPublicKeyInfo), so that a threshold counts keys and not their names.
+// nothing. Material is a SHA-256 of the numbers that make the key, so that a threshold counts keys
+// and neither their names nor the ways to write them.
 #include "trust/keys.hpp"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -42,13 +44,19 @@ PkeyPtr read_pem(const std::string& pem) {
   return PkeyPtr(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, const_cast<char*>("")));
 }
 
-Digest der_digest(EVP_PKEY* key) {
-  unsigned char* der = nullptr;
-  int length = i2d_PUBKEY(key, &der);
-  if (length <= 0) return {};
-  Digest digest = sha256(ByteView(der, static_cast<std::size_t>(length)));
-  OPENSSL_free(der);
-  return digest;
+// The numbers that make a key, so that another way to write it (a compressed point, another
+// exponent beside the same modulus) is the same key.
+Digest number_digest(EVP_PKEY* key, std::initializer_list<const char*> names) {
+  Sha256 hasher;
+  for (const char* name : names) {
+    BIGNUM* number = nullptr;
+    if (EVP_PKEY_get_bn_param(key, name, &number) != 1) return {};
+    Bytes bytes(static_cast<std::size_t>(BN_num_bytes(number)));
+    BN_bn2bin(number, bytes.data());
+    BN_free(number);
+    hasher.update(sha256(bytes).bytes);
+  }
+  return hasher.finish();
 }
 
 bool is_p256(EVP_PKEY* key) {
@@ -93,7 +101,10 @@ CheckedSignature check_pem(const PublicKey& key, bool rsa, ByteView message, Byt
   PkeyPtr parsed = read_pem(key.value);
   if (!parsed || !(rsa ? is_usable_rsa(parsed.get()) : is_p256(parsed.get()))) return {};
   bool good = verifies(parsed.get(), rsa, message, signature);
-  return {good ? SignatureCheck::good : SignatureCheck::bad, der_digest(parsed.get())};
+  Digest material =
+      rsa ? number_digest(parsed.get(), {OSSL_PKEY_PARAM_RSA_N})
+          : number_digest(parsed.get(), {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y});
+  return {good ? SignatureCheck::good : SignatureCheck::bad, material};
 }
 
 }  // namespace

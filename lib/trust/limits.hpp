@@ -1,4 +1,4 @@
-// The bounds on everything that a repository can make a client read, keep or compute.
+// The bounds on everything that a repository can make a client read, keep, compute or wait for.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,24 @@ struct Limits {
   std::uint32_t signatures_per_role = 256;      // slow verification
   std::uint32_t keys_per_role = 256;            // slow verification
   std::uint32_t delegations_visited = 64;       // delegation graphs without end
-  std::uint32_t json_depth = 32;                // stack exhaustion
+  std::uint32_t delegation_depth = 32;          // the same, as one long chain
+  std::uint32_t delegations_per_role = 16'384;  // memory: a role of one file delegates to no end
+  std::uint32_t targets_per_role = 100'000;     // memory: a role of one file names no end of files
+  std::uint64_t pattern_bytes_per_role = 512 << 10;  // slow matching of paths
+  std::uint32_t json_depth = 32;                     // stack exhaustion
+  std::uint32_t mirrors_asked = 4;                   // mirrors that take turns in serving rubbish
+
+  // Of the network, for those who implement Fetcher.
+  std::uint32_t redirects = 3;             // redirects in a circle
+  std::uint32_t file_ms = 120'000;         // slow reads: one file, some MiB on a slow link
+  std::uint32_t slow_bytes_per_s = 1'024;  // slow reads: less than this …
+  std::uint32_t slow_seconds = 15;         // … for this long
+  std::uint32_t cycle_ms =
+      2 * 3600 * 1000;  // slow reads, file after file: all that one Fetcher does
+
+  // One key under another's id. Off only for repositories of other tools, which may make ids in
+  // other ways; thresholds count key material either way.
+  bool recompute_key_ids = true;
 };
 
 }  // namespace shoal::trust

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/sha256.hpp"
 #include "trust/json.hpp"
 
 namespace shoal::trust {
@@ -71,12 +72,19 @@ struct Envelope {
   UtcSeconds expires{};
 };
 
+// Too much of something, by our own measure.
+std::unexpected<Error> too_many(std::string_view role, std::string_view what, std::uint64_t count,
+                                std::uint64_t allowed) {
+  return fail(
+      ErrorKind::too_large,
+      fmt::format("{} metadata: {} {}, more than the {} allowed", role, count, what, allowed),
+      "Tell the publisher.");
+}
+
 Result<std::vector<Signature>> parse_signatures(const json& list, std::string_view role,
                                                 const Limits& limits) {
   if (list.size() > limits.signatures_per_role)
-    return fail(ErrorKind::too_large,
-                fmt::format("{} metadata has {} signatures, more than the {} allowed", role,
-                            list.size(), limits.signatures_per_role));
+    return too_many(role, "signatures", list.size(), limits.signatures_per_role);
   std::vector<Signature> signatures;
   std::set<std::string> seen;
   for (const auto& entry : list) {
@@ -93,6 +101,12 @@ Result<std::vector<Signature>> parse_signatures(const json& list, std::string_vi
   return signatures;
 }
 
+// "1.", then digits and dots: every minor version of TUF 1 is a match (4.3, SPEC_VERSION).
+bool is_version_1(std::string_view text) {
+  auto digit_or_dot = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
+  return text.size() > 2 && text.starts_with("1.") && std::ranges::all_of(text, digit_or_dot);
+}
+
 // 4.2 and the common part of 4.3 to 4.6: _type, spec_version, version, expires.
 Result<Envelope> open_envelope(ByteView bytes, std::string_view role, std::string_view type,
                                const Limits& limits) {
@@ -104,30 +118,40 @@ Result<Envelope> open_envelope(ByteView bytes, std::string_view role, std::strin
   SHOAL_ASSIGN(out.signed_part, fields.member("signed", json::value_t::object));
   SHOAL_ASSIGN(const auto* signatures, fields.member("signatures", json::value_t::array));
   SHOAL_ASSIGN(out.signatures, parse_signatures(*signatures, role, limits));
-  SHOAL_ASSIGN(out.signed_bytes, canonical_json(*out.signed_part));
+  auto signed_bytes = canonical_json(*out.signed_part);
+  if (!signed_bytes) return invalid(role, signed_bytes.error().message);
+  out.signed_bytes = std::move(*signed_bytes);
 
   Object body(*out.signed_part, role);
   SHOAL_ASSIGN(auto actual_type, body.text("_type"));
   if (actual_type != type)
     return invalid(role, fmt::format("its type is \"{}\"", actual_type.substr(0, 40)));
   SHOAL_ASSIGN(auto specification, body.text("spec_version"));
-  if (!specification.starts_with("1."))
+  if (!is_version_1(specification))
     return fail(ErrorKind::unsupported_version,
                 fmt::format("{} metadata follows TUF {}, this program TUF 1", role,
                             specification.substr(0, 20)));
   SHOAL_ASSIGN(out.version, body.integer("version", 1));
   SHOAL_ASSIGN(auto expires, body.text("expires"));
-  SHOAL_ASSIGN(out.expires, parse_utc(expires));
+  auto expiry = parse_utc(expires);
+  if (!expiry) return invalid(role, expiry.error().message);
+  out.expires = *expiry;
   return out;
 }
 
 Result<KeyMap> parse_keys(const json& object, std::string_view role, const Limits& limits) {
-  // Several roles share the map.
-  if (object.size() > std::size_t{16} * limits.keys_per_role)
-    return fail(ErrorKind::too_large, fmt::format("{} metadata has too many keys", role));
+  // Many delegations, of one or two keys each, share the map.
+  const std::uint64_t allowed = std::uint64_t{2} * limits.delegations_per_role;
+  if (object.size() > allowed) return too_many(role, "keys", object.size(), allowed);
   KeyMap keys;
   for (const auto& [id, value] : object.items()) {
     SHOAL_ASSIGN(auto key, parse_public_key(value));
+    // 4.3, KEYID: it must be the one of that key, so that no two keys ever share it.
+    if (limits.recompute_key_ids) {
+      SHOAL_ASSIGN(auto text, canonical_json(value));
+      if (sha256(as_bytes(text)).hex() != id)
+        return invalid(role, fmt::format("the key called \"{}\" has another id", id.substr(0, 64)));
+    }
     keys.emplace(id, std::move(key));
   }
   return keys;
@@ -149,9 +173,7 @@ Result<RoleKeys> parse_role_keys(const json& object, std::string_view role, cons
   RoleKeys out;
   SHOAL_ASSIGN(const auto* ids, fields.member("keyids", json::value_t::array));
   if (ids->size() > limits.keys_per_role)
-    return fail(ErrorKind::too_large,
-                fmt::format("{} metadata gives a role {} keys, more than the {} allowed", role,
-                            ids->size(), limits.keys_per_role));
+    return too_many(role, "keys of one role", ids->size(), limits.keys_per_role);
   SHOAL_ASSIGN(out.key_ids, parse_strings(*ids, role));
   std::set<std::string_view> seen(out.key_ids.begin(), out.key_ids.end());
   if (seen.size() != out.key_ids.size()) return invalid(role, "a role names a key twice");
@@ -218,7 +240,9 @@ Result<Delegation> parse_delegation(const json& object, std::string_view role,
   Object fields(object, role);
   SHOAL_ASSIGN(out.role, fields.text("name"));
   SHOAL_TRY(check_delegated_name(out.role, role));
-  SHOAL_ASSIGN(out.terminating, fields.boolean("terminating"));
+  if (fields.has("terminating")) {  // missing in the specification's own example: then it is not
+    SHOAL_ASSIGN(out.terminating, fields.boolean("terminating"));
+  }
   if (fields.has("paths") == fields.has("path_hash_prefixes"))
     return invalid(role, "a delegation needs either \"paths\" or \"path_hash_prefixes\"");
   bool by_path = fields.has("paths");
@@ -235,9 +259,16 @@ Result<void> parse_delegations(const json& object, std::string_view role, const 
   SHOAL_ASSIGN(const auto* keys, fields.member("keys", json::value_t::object));
   SHOAL_ASSIGN(out.keys, parse_keys(*keys, role, limits));
   SHOAL_ASSIGN(const auto* roles, fields.member("roles", json::value_t::array));
+  if (roles->size() > limits.delegations_per_role)
+    return too_many(role, "delegations", roles->size(), limits.delegations_per_role);
   std::set<std::string> seen;
+  std::uint64_t pattern_bytes = 0;
   for (const auto& entry : *roles) {
     SHOAL_ASSIGN(auto delegation, parse_delegation(entry, role, limits));
+    for (const auto* list : {&delegation.paths, &delegation.path_hash_prefixes})
+      for (const auto& pattern : *list) pattern_bytes += pattern.size() + 1;
+    if (pattern_bytes > limits.pattern_bytes_per_role)
+      return too_many(role, "bytes of path patterns", pattern_bytes, limits.pattern_bytes_per_role);
     if (!seen.insert(delegation.role).second)
       return invalid(role, fmt::format("it delegates to \"{}\" twice", delegation.role));
     out.delegations.push_back(std::move(delegation));
@@ -312,6 +343,8 @@ Result<Document<Targets>> parse_targets(ByteView bytes, const std::string& role,
   out.version = envelope.version;
   out.expires = envelope.expires;
   SHOAL_ASSIGN(const auto* targets, fields.member("targets", json::value_t::object));
+  if (targets->size() > limits.targets_per_role)
+    return too_many(role, "targets", targets->size(), limits.targets_per_role);
   for (const auto& [path, value] : targets->items()) {
     if (!value.is_object()) return invalid(role, "a target is not an object");
     Object entry(value, role);

@@ -13,6 +13,7 @@
 #include "base/sha256.hpp"
 #include "trust/fetcher.hpp"
 #include "trust/limits.hpp"
+#include "trust/metadata_store.hpp"
 
 namespace shoal::trust {
 
@@ -30,11 +31,20 @@ class Updater {
   // root.json (see trust_initial_root).
   Updater(std::filesystem::path metadata_dir, std::string metadata_prefix,
           std::string targets_prefix, Fetcher& fetcher, UtcSeconds now, Limits limits = {});
+  // The same files in a store, which must outlive this.
+  Updater(MetadataStore& store, std::string metadata_prefix, std::string targets_prefix,
+          Fetcher& fetcher, UtcSeconds now, Limits limits = {});
   ~Updater();
 
   // 5.2 to 5.6: root, timestamp, snapshot, top-level targets. Errors: metadata_*,
   // signature_invalid, network…; what was trusted before stays.
   Result<void> refresh();
+  // The same in one request when nothing is new, for those who ask often: the timestamp is asked
+  // for first, and if it is the one that is kept, byte for byte, and all that is kept still holds,
+  // that is the answer (false). Against the order of section 5, a new root alone is thus noticed
+  // only with the next timestamp. Whoever can serve the old timestamp to hide a new root could hide
+  // that root from refresh() too, and no longer: until the timestamp expires.
+  Result<bool> refresh_if_changed();
   // The roles that the top-level targets delegate to, in their order; empty before refresh().
   std::vector<std::string> delegated_roles() const;
   // 5.6.7: searches the delegations; fetches roles as needed. not_found when no role names it.

@@ -29,19 +29,43 @@ bool same_keys(const RoleKeys& a, const Root& root_a, const RoleKeys& b, const R
   return key_set(a, root_a) == key_set(b, root_b);
 }
 
+constexpr const char* kNotTheirs =
+    "Somebody may be forging metadata: try from another network, and if it stays so, tell the "
+    "publisher.";
+constexpr const char* kMixed =
+    "The mirror's files do not belong together: try again, and if it stays so, tell the publisher.";
+
+// "timestamp version 7": how messages call one file of metadata.
+std::string name_of(std::string_view role, std::uint64_t version) {
+  return fmt::format("{} version {}", role, version);
+}
+
+std::unexpected<Error> rollback(std::string_view what, std::string_view why) {
+  return fail(ErrorKind::metadata_rollback, fmt::format("{}: rollback: {}", what, why));
+}
+
 Result<void> check_version(std::uint64_t version, std::uint64_t expected, std::string_view role) {
   if (version == expected) return {};
-  return fail(
-      version < expected ? ErrorKind::metadata_rollback : ErrorKind::metadata_invalid,
-      fmt::format("{} metadata has version {}, version {} was promised", role, version, expected));
+  std::string what = name_of(role, version);
+  std::string why = fmt::format("version {} was promised", expected);
+  if (version < expected) return rollback(what, why);
+  return fail(ErrorKind::metadata_invalid, fmt::format("{}: mix and match: {}", what, why), kMixed);
+}
+
+// Signed by any one of the role's keys: see TrustedMetadata::remember_timestamp.
+template <typename Body>
+Result<void> check_kept(const RoleKeys& role, const KeyMap& keys, const Document<Body>& document) {
+  RoleKeys any_one = role;
+  any_one.threshold = 1;
+  return check_threshold(any_one, keys, document.signed_bytes, document.signatures, "kept");
 }
 
 }  // namespace
 
 Result<void> check_threshold(const RoleKeys& role, const KeyMap& keys,
                              std::string_view signed_bytes,
-                             const std::vector<Signature>& signatures, std::string_view role_name) {
-  std::set<Digest> signers;
+                             const std::vector<Signature>& signatures, std::string_view what) {
+  std::set<Digest> signers;  // by key material: one key counts once, whatever its names
   for (const auto& signature : signatures) {
     if (std::ranges::find(role.key_ids, signature.key_id) == role.key_ids.end()) continue;
     auto key = keys.find(signature.key_id);
@@ -51,29 +75,31 @@ Result<void> check_threshold(const RoleKeys& role, const KeyMap& keys,
     if (signers.size() >= role.threshold) return {};
   }
   return fail(ErrorKind::signature_invalid,
-              fmt::format("{} metadata is signed by {} of its keys, {} must sign", role_name,
-                          signers.size(), role.threshold));
+              fmt::format("{}: signatures: {} of the role's keys signed, {} must", what,
+                          signers.size(), role.threshold),
+              kNotTheirs);
 }
 
 Result<void> check_file(ByteView bytes, std::optional<std::uint64_t> length, const Hashes& hashes,
                         std::string_view name) {
   if (length && bytes.size() != *length)
-    return fail(ErrorKind::verification_failed,
-                fmt::format("{} has {} bytes, {} were signed", name, bytes.size(), *length));
+    return fail(
+        ErrorKind::verification_failed,
+        fmt::format("{}: length: it has {} bytes, {} were signed", name, bytes.size(), *length));
   if (hashes.given && !hashes.sha256 && hashes.sha512.empty())
     return fail(ErrorKind::verification_failed,
-                fmt::format("{} is signed with no hash algorithm that is known", name));
+                fmt::format("{}: hash: signed with no algorithm that is known", name));
   if ((hashes.sha256 && sha256(bytes) != *hashes.sha256) ||
       (!hashes.sha512.empty() && sha512_hex(bytes) != hashes.sha512))
     return fail(ErrorKind::verification_failed,
-                fmt::format("{} does not have the hash that was signed", name));
+                fmt::format("{}: hash: it is not the one that was signed", name));
   return {};
 }
 
-Result<void> TrustedMetadata::check_expiry(UtcSeconds expires, std::string_view role) const {
+Result<void> TrustedMetadata::check_expiry(UtcSeconds expires, std::string_view what) const {
   if (expires > now_) return {};
   return fail(ErrorKind::metadata_expired,
-              fmt::format("{} metadata expired at {}; it is {} now", role, format_utc(expires),
+              fmt::format("{}: expiry: it was good until {}; it is {}", what, format_utc(expires),
                           format_utc(now_)));
 }
 
@@ -81,7 +107,7 @@ Result<TrustedMetadata> TrustedMetadata::begin(ByteView root, UtcSeconds now,
                                                const Limits& limits) {
   SHOAL_ASSIGN(auto document, parse_root(root, limits));
   SHOAL_TRY(check_threshold(document.body.root, document.body.keys, document.signed_bytes,
-                            document.signatures, "root"));
+                            document.signatures, name_of("root", document.body.version)));
   return TrustedMetadata(std::move(document.body), now, limits);
 }
 
@@ -89,13 +115,15 @@ Result<bool> TrustedMetadata::update_root(ByteView bytes) {
   SHOAL_ASSIGN(auto document, parse_root(bytes, limits_));
   Root& next = document.body;
   // 5.3.4: signed by a threshold of the old root's keys and of its own.
+  std::string what = name_of("root", next.version);
   SHOAL_TRY(check_threshold(root_.root, root_.keys, document.signed_bytes, document.signatures,
-                            "root (by the previous root's keys)"));
+                            what + " (by the keys of the one before)"));
   SHOAL_TRY(check_threshold(next.root, next.keys, document.signed_bytes, document.signatures,
-                            "root (by its own keys)"));
+                            what + " (by its own keys)"));
   // 5.3.5: exactly the next version.
   SHOAL_TRY(check_version(next.version, root_.version + 1, "root"));
   // 5.3.6: an intermediate root may have expired.
+  // 5.3.11: whether the timestamp and snapshot files must go.
   bool rotated = !same_keys(root_.timestamp, root_, next.timestamp, next) ||
                  !same_keys(root_.snapshot, root_, next.snapshot, next);
   // 5.3.7: the new root is the trusted one.
@@ -103,12 +131,17 @@ Result<bool> TrustedMetadata::update_root(ByteView bytes) {
   return rotated;
 }
 
-Result<void> TrustedMetadata::finish_root() const { return check_expiry(root_.expires, "root"); }
+Result<void> TrustedMetadata::finish_root() const {
+  // 5.3.10: freeze attack.
+  return check_expiry(root_.expires, name_of("root", root_.version));
+}
 
 Result<void> TrustedMetadata::remember_timestamp(ByteView bytes) {
   SHOAL_ASSIGN(auto document, parse_timestamp(bytes, limits_));
-  SHOAL_TRY(check_threshold(root_.timestamp, root_.keys, document.signed_bytes, document.signatures,
-                            "timestamp"));
+  SHOAL_TRY(check_kept(root_.timestamp, root_.keys, document));
+  old_timestamp_signed_ = check_threshold(root_.timestamp, root_.keys, document.signed_bytes,
+                                          document.signatures, "kept")
+                              .has_value();
   old_timestamp_ = std::move(document.body);
   return {};
 }
@@ -116,84 +149,103 @@ Result<void> TrustedMetadata::remember_timestamp(ByteView bytes) {
 Result<Freshness> TrustedMetadata::update_timestamp(ByteView bytes) {
   SHOAL_ASSIGN(auto document, parse_timestamp(bytes, limits_));
   Timestamp& next = document.body;
+  std::string what = name_of("timestamp", next.version);
   // 5.4.2: signatures.
   SHOAL_TRY(check_threshold(root_.timestamp, root_.keys, document.signed_bytes, document.signatures,
-                            "timestamp"));
+                            what));
   Freshness freshness = Freshness::replaced;
   if (old_timestamp_) {
     // 5.4.3.1: never an older timestamp; an equal one is no error, and the old one stays.
     if (next.version < old_timestamp_->version)
-      return fail(ErrorKind::metadata_rollback,
-                  fmt::format("timestamp version {} is older than {}, which was trusted before",
-                              next.version, old_timestamp_->version));
-    if (next.version == old_timestamp_->version) {
+      return rollback(what, fmt::format("version {} was trusted before", old_timestamp_->version));
+    if (next.version == old_timestamp_->version && old_timestamp_signed_) {
       next = *old_timestamp_;
       freshness = Freshness::same;
     }
     // 5.4.3.2: nor an older snapshot.
     if (next.snapshot.version < old_timestamp_->snapshot.version)
-      return fail(ErrorKind::metadata_rollback,
-                  fmt::format("the timestamp names snapshot {}, older than {} before",
-                              next.snapshot.version, old_timestamp_->snapshot.version));
+      return rollback(what,
+                      fmt::format("it names snapshot version {}, version {} was trusted before",
+                                  next.snapshot.version, old_timestamp_->snapshot.version));
   }
   // 5.4.4: freeze attack.
-  SHOAL_TRY(check_expiry(next.expires, "timestamp"));
+  SHOAL_TRY(check_expiry(next.expires, what));
   timestamp_ = std::move(next);
   return freshness;
 }
 
-Result<void> TrustedMetadata::remember_snapshot(ByteView bytes) {
-  SHOAL_ASSIGN(auto document, parse_snapshot(bytes, limits_));
-  SHOAL_TRY(check_threshold(root_.snapshot, root_.keys, document.signed_bytes, document.signatures,
-                            "snapshot"));
-  old_snapshot_ = std::move(document.body);
+Result<void> TrustedMetadata::check_no_role_goes_back(const Snapshot& next) const {
+  if (!old_snapshot_) return {};
+  std::string what = name_of("snapshot", next.version);
+  for (const auto& [role, old] : old_snapshot_->meta) {
+    auto found = next.meta.find(role);
+    if (found == next.meta.end())
+      return rollback(what, fmt::format("it no longer lists the role '{}'", role));
+    if (found->second.version < old.version)
+      return rollback(what, fmt::format("it lists '{}' with version {}, version {} was trusted "
+                                        "before",
+                                        role, found->second.version, old.version));
+  }
   return {};
+}
+
+Result<void> TrustedMetadata::check_snapshot(ByteView bytes,
+                                             const Document<Snapshot>& document) const {
+  const Snapshot& next = document.body;
+  const FileMeta& promised = timestamp_->snapshot;
+  std::string what = name_of("snapshot", next.version);
+  // 5.5.2: length and hashes, as the timestamp has them.
+  SHOAL_TRY(check_file(bytes, promised.length, promised.hashes, what));
+  // 5.5.3: signatures.
+  SHOAL_TRY(check_threshold(root_.snapshot, root_.keys, document.signed_bytes, document.signatures,
+                            what));
+  // 5.5.4: mix-and-match.
+  SHOAL_TRY(check_version(next.version, promised.version, "snapshot"));
+  // 5.5.5: no role goes back or vanishes.
+  SHOAL_TRY(check_no_role_goes_back(next));
+  // 5.5.6: freeze attack.
+  return check_expiry(next.expires, what);
+}
+
+Result<bool> TrustedMetadata::remember_snapshot(ByteView bytes) {
+  if (!timestamp_)
+    return fail(ErrorKind::internal, "remember the snapshot: there is no timestamp yet");
+  SHOAL_ASSIGN(auto document, parse_snapshot(bytes, limits_));
+  SHOAL_TRY(check_kept(root_.snapshot, root_.keys, document));
+  if (check_snapshot(bytes, document)) {
+    snapshot_ = std::move(document.body);
+    return true;
+  }
+  old_snapshot_ = std::move(document.body);
+  return false;
 }
 
 Result<void> TrustedMetadata::update_snapshot(ByteView bytes) {
   if (!timestamp_)
     return fail(ErrorKind::internal, "update the snapshot: there is no timestamp yet");
-  // 5.5.2: length and hashes, as the timestamp has them.
-  SHOAL_TRY(check_file(bytes, timestamp_->snapshot.length, timestamp_->snapshot.hashes,
-                       "snapshot metadata"));
+  // 5.5.2, before anything is parsed: a quick way to refuse.
+  const FileMeta& promised = timestamp_->snapshot;
+  SHOAL_TRY(
+      check_file(bytes, promised.length, promised.hashes, name_of("snapshot", promised.version)));
   SHOAL_ASSIGN(auto document, parse_snapshot(bytes, limits_));
-  Snapshot& next = document.body;
-  // 5.5.3: signatures.
-  SHOAL_TRY(check_threshold(root_.snapshot, root_.keys, document.signed_bytes, document.signatures,
-                            "snapshot"));
-  // 5.5.4: mix-and-match.
-  SHOAL_TRY(check_version(next.version, timestamp_->snapshot.version, "snapshot"));
-  // 5.5.5: no role goes back or vanishes.
-  if (old_snapshot_) {
-    for (const auto& [role, old] : old_snapshot_->meta) {
-      auto found = next.meta.find(role);
-      if (found == next.meta.end())
-        return fail(ErrorKind::metadata_rollback,
-                    fmt::format("the new snapshot no longer lists the role '{}'", role));
-      if (found->second.version < old.version)
-        return fail(ErrorKind::metadata_rollback,
-                    fmt::format("the new snapshot lists '{}' with version {}, older than {}", role,
-                                found->second.version, old.version));
-    }
-  }
-  // 5.5.6: freeze attack.
-  SHOAL_TRY(check_expiry(next.expires, "snapshot"));
-  snapshot_ = std::move(next);
+  SHOAL_TRY(check_snapshot(bytes, document));
+  snapshot_ = std::move(document.body);
   return {};
 }
 
 Result<void> TrustedMetadata::check_targets_signatures(const Document<Targets>& document,
-                                                       const DelegationSearch::Step& step) const {
+                                                       const DelegationSearch::Step& step,
+                                                       std::string_view what) const {
   if (step.delegator.empty())
     return check_threshold(root_.targets, root_.keys, document.signed_bytes, document.signatures,
-                           step.role);
+                           what);
   const Targets* parent = targets(step.delegator);
   if (parent) {
     auto names_role = [&](const Delegation& entry) { return entry.role == step.role; };
     auto delegation = std::ranges::find_if(parent->delegations, names_role);
     if (delegation != parent->delegations.end())
       return check_threshold(delegation->keys, parent->keys, document.signed_bytes,
-                             document.signatures, step.role);
+                             document.signatures, what);
   }
   return fail(ErrorKind::internal,
               fmt::format("'{}' is not delegated by '{}'", step.role, step.delegator));
@@ -204,16 +256,19 @@ Result<void> TrustedMetadata::update_targets(ByteView bytes, const DelegationSea
   auto meta = snapshot_->meta.find(step.role);
   if (meta == snapshot_->meta.end())
     return fail(ErrorKind::metadata_invalid,
-                fmt::format("the snapshot does not list the role '{}'", step.role));
+                fmt::format("snapshot version {} does not list the role '{}'", snapshot_->version,
+                            step.role));
   // 5.6.2: length and hashes, as the snapshot has them.
-  SHOAL_TRY(check_file(bytes, meta->second.length, meta->second.hashes, step.role + " metadata"));
+  SHOAL_TRY(check_file(bytes, meta->second.length, meta->second.hashes,
+                       name_of(step.role, meta->second.version)));
   SHOAL_ASSIGN(auto document, parse_targets(bytes, step.role, limits_));
   // 5.6.3: signatures.
-  SHOAL_TRY(check_targets_signatures(document, step));
+  std::string what = name_of(step.role, document.body.version);
+  SHOAL_TRY(check_targets_signatures(document, step, what));
   // 5.6.4: rollback and mix-and-match.
   SHOAL_TRY(check_version(document.body.version, meta->second.version, step.role));
   // 5.6.5: freeze attack.
-  SHOAL_TRY(check_expiry(document.body.expires, step.role));
+  SHOAL_TRY(check_expiry(document.body.expires, what));
   targets_.insert_or_assign(step.chain(), std::move(document.body));
   return {};
 }

@@ -12,11 +12,11 @@
 
 namespace shoal::trust {
 
-// Counts distinct keys of the role whose signature is right. Errors: signature_invalid when they
-// are fewer than the threshold.
+// Counts distinct keys of the role whose signature is right. `what` is for the message: "timestamp
+// version 7". Errors: signature_invalid when they are fewer than the threshold.
 Result<void> check_threshold(const RoleKeys& role, const KeyMap& keys,
                              std::string_view signed_bytes,
-                             const std::vector<Signature>& signatures, std::string_view role_name);
+                             const std::vector<Signature>& signatures, std::string_view what);
 
 // Length and every hash that is given and known. Errors: verification_failed.
 Result<void> check_file(ByteView bytes, std::optional<std::uint64_t> length, const Hashes& hashes,
@@ -48,9 +48,13 @@ class TrustedMetadata {
   // 5.3.10, once no newer root is there.
   Result<void> finish_root() const;
 
-  // The timestamp and snapshot of the last cycle, only to compare with; they may have expired.
+  // The timestamp and snapshot of the last cycle, to compare with. They may have expired, and of
+  // the role's keys one signature is enough: they were checked when they were kept, so this is only
+  // against a disk that changed them, and a threshold raised since must not unbind them.
   Result<void> remember_timestamp(ByteView bytes);
-  Result<void> remember_snapshot(ByteView bytes);
+  // True when it is also the snapshot that the timestamp names, and good: it is trusted now, and
+  // nothing is to be fetched. After update_timestamp().
+  Result<bool> remember_snapshot(ByteView bytes);
 
   Result<Freshness> update_timestamp(ByteView bytes);  // 5.4.2 to 5.4.4
   Result<void> update_snapshot(ByteView bytes);        // 5.5.2 to 5.5.6
@@ -61,14 +65,18 @@ class TrustedMetadata {
  private:
   TrustedMetadata(Root root, UtcSeconds now, const Limits& limits)
       : root_(std::move(root)), now_(now), limits_(limits) {}
-  Result<void> check_expiry(UtcSeconds expires, std::string_view role) const;
+  Result<void> check_expiry(UtcSeconds expires, std::string_view what) const;
+  Result<void> check_snapshot(ByteView bytes, const Document<Snapshot>& document) const;
+  Result<void> check_no_role_goes_back(const Snapshot& next) const;
   Result<void> check_targets_signatures(const Document<Targets>& document,
-                                        const DelegationSearch::Step& step) const;
+                                        const DelegationSearch::Step& step,
+                                        std::string_view what) const;
 
   Root root_;
   UtcSeconds now_;
   Limits limits_;
   std::optional<Timestamp> old_timestamp_, timestamp_;
+  bool old_timestamp_signed_ = false;  // by a whole threshold of today's keys
   std::optional<Snapshot> old_snapshot_, snapshot_;
   std::map<std::string, Targets> targets_;  // by chain
 };

@@ -38,7 +38,7 @@ MAY_USE["daemon"] = set(LIBRARY)  # it composes them all
 ONLY_HEADERS = {
     "edge": {
         "transfer": {"edge.hpp", "image_store.hpp", "pieces.hpp", "swarm.hpp"},
-        "trust": {"fetcher.hpp"},
+        "trust": {"fetcher.hpp", "limits.hpp"},
     },
     "install": {"transfer": {"image_store.hpp", "pieces.hpp"}},
 }

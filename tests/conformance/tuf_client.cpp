@@ -101,8 +101,11 @@ Result<void> run(const Arguments& arguments) {
   if (words.size() != 1 || (words[0] != "refresh" && words[0] != "download"))
     return fail(ErrorKind::invalid_request, "usage: init ROOT | refresh | download");
   CurlFetcher fetcher;
+  trust::Limits limits;
+  limits.recompute_key_ids = false;  // other tools make them in other ways
   trust::Updater updater(arguments.metadata_dir, with_slash(arguments.metadata_url),
-                         with_slash(arguments.target_base_url), fetcher, SystemClock().now());
+                         with_slash(arguments.target_base_url), fetcher, SystemClock().now(),
+                         limits);
   SHOAL_TRY(updater.refresh());
   for (const auto& name : arguments.target_names) {
     SHOAL_ASSIGN(auto target, updater.find_target(name));

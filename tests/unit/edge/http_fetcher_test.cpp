@@ -93,6 +93,30 @@ TEST_F(HttpFetcherTest, the_second_mirror_takes_over_and_stays_preferred) {
   EXPECT_EQ(server.requests().size(), 1U);
 }
 
+TEST_F(HttpFetcherTest, a_mirror_to_avoid_is_asked_last) {
+  TestServer other;
+  other.put("metadata/1.root.json", to_bytes("the other root"));
+  fetcher = make({server.url(), other.url()});
+  EXPECT_EQ(fetcher->mirrors(), 2U);
+  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
+  fetcher->avoid_last_mirror();
+  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the other root"));
+  fetcher->avoid_last_mirror();
+  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
+}
+
+TEST_F(HttpFetcherTest, all_files_together_have_a_time_limit) {
+  HttpFetcherOptions options;
+  options.base_urls = {server.url()};
+  options.all_files_ms = 50;
+  fetcher = make_http_fetcher(options).value();
+  // Each fetch counts a millisecond at least, so the limit comes after 50 at the latest.
+  auto result = fetcher->fetch("metadata/1.root.json", 1000);
+  for (int i = 0; i < 60 && result; ++i) result = fetcher->fetch("metadata/1.root.json", 1000);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().kind, ErrorKind::network_timeout);
+}
+
 TEST_F(HttpFetcherTest, ends_when_asked_to_stop) {
   StopToken stop;
   fetcher = make({server.url()}, stop);

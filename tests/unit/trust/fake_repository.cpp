@@ -21,9 +21,9 @@ Result<Bytes> FakeRepository::fetch(const std::string& path, std::uint64_t max_b
   requests.push_back(path);
   if (broken.contains(path)) return fail(ErrorKind::network, "connection reset");
   auto file = files.find(path);
-  if (file == files.end()) return fail(ErrorKind::not_found, "404");
+  if (file == files.end()) return fail(ErrorKind::not_found, path + ": 404");
   if (file->second.size() > max_bytes && !ignores_limit)
-    return fail(ErrorKind::too_large, "more bytes than asked for");
+    return fail(ErrorKind::too_large, path + ": more bytes than asked for");
   return file->second;
 }
 

@@ -2,6 +2,7 @@
 #include "trust/keys.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -95,6 +96,21 @@ TEST(PublicKey, TheSameKeyWrittenDifferentlyIsTheSameMaterial) {
   EXPECT_EQ(second.check, SignatureCheck::good);
   EXPECT_EQ(first.material, second.material);
   EXPECT_NE(key_id(one), key_id(other));
+}
+
+TEST(PublicKey, AKeyWrittenInAnotherWayIsTheSameMaterial) {
+  Pkey key(EVP_EC_gen("P-256"));
+  auto signature = sign(key.get(), "message", false);
+  PublicKey plain{"ecdsa", "ecdsa-sha2-nistp256", pem_of(key.get())};
+  EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                 "compressed");
+  PublicKey compressed{"ecdsa", "ecdsa-sha2-nistp256", pem_of(key.get())};
+  ASSERT_NE(plain.value, compressed.value);
+  auto first = check_signature(plain, as_bytes("message"), signature);
+  auto second = check_signature(compressed, as_bytes("message"), signature);
+  ASSERT_EQ(first.check, SignatureCheck::good);
+  ASSERT_EQ(second.check, SignatureCheck::good);
+  EXPECT_EQ(first.material, second.material);
 }
 
 }  // namespace

@@ -1,0 +1,240 @@
+// Each file is kept, atomically, right after it was accepted, so that a client killed anywhere goes
+// on from what it had; what is refused never reaches the disk. The one change that touches several
+// files, a rotation of keys, is announced by a note first and finished by whoever comes next.
+#include "trust/update_cycle.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace shoal::trust {
+namespace {
+
+// The note of a rotation: the version of the root that brings it. No role's file has this name, for
+// those end with ".json".
+constexpr const char* kRotationNote = "rotation";
+constexpr std::uint64_t kMaxNoteBytes = 32;
+
+constexpr const char* kTellPublisher = "Tell the publisher.";
+
+std::string file_of(std::string_view role) { return encode_role_name(role) + ".json"; }
+
+}  // namespace
+
+UpdateCycle::UpdateCycle(MetadataStore& store, std::string metadata_prefix, Fetcher& fetcher,
+                         UtcSeconds now, const Limits& limits)
+    : store_(store),
+      metadata_prefix_(std::move(metadata_prefix)),
+      fetcher_(fetcher),
+      now_(now),
+      limits_(limits) {}
+
+Result<Bytes> UpdateCycle::fetch_first(const std::string& path, std::uint64_t max_bytes,
+                                       const Accept& accept) {
+  std::optional<Error> first;
+  const auto attempts = std::clamp(fetcher_.mirrors(), 1U, std::max(limits_.mirrors_asked, 1U));
+  for (std::uint32_t attempt = 0; attempt < attempts; ++attempt) {
+    auto bytes = fetcher_.fetch(path, max_bytes);
+    if (!bytes) return fail(first ? *first : std::move(bytes.error()));
+    Result<void> verdict;
+    if (bytes->size() > max_bytes)
+      verdict = fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes),
+                     kTellPublisher);
+    else
+      verdict = accept(*bytes);
+    if (verdict) return bytes;
+    if (!first) first = std::move(verdict.error());
+    fetcher_.avoid_last_mirror();
+  }
+  return fail(std::move(*first));
+}
+
+Result<Bytes> UpdateCycle::fetch(const std::string& path, std::uint64_t max_bytes,
+                                 const Accept& accept) {
+  auto bytes = fetch_first(path, max_bytes, accept);
+  if (!bytes && bytes.error().kind == ErrorKind::not_found)
+    return fail(ErrorKind::source_unavailable,
+                fmt::format("fetch {}: {}", path, bytes.error().message),
+                "Try again later; if it stays so, tell the publisher.");
+  return bytes;
+}
+
+// The signed length bounds the read, and our own limit bounds what may be signed.
+Result<std::uint64_t> UpdateCycle::bound(const FileMeta& meta, std::uint64_t limit,
+                                         const std::string& role) const {
+  if (meta.length && *meta.length > limit)
+    return fail(ErrorKind::too_large,
+                fmt::format("{} metadata version {} would have {} bytes, more than the {} allowed",
+                            role, meta.version, *meta.length, limit),
+                kTellPublisher);
+  return meta.length.value_or(limit);
+}
+
+std::string UpdateCycle::metadata_path(const std::string& role, std::uint64_t version) const {
+  // 5.3.12: with consistent snapshots each name begins with the version.
+  if (!trusted_->root().consistent_snapshot) return metadata_prefix_ + file_of(role);
+  return fmt::format("{}{}.{}", metadata_prefix_, version, file_of(role));
+}
+
+Result<void> UpdateCycle::load_root() {
+  // 5.2: the trusted root, from the last cycle or shipped. It may have expired.
+  constexpr const char* kRemedy = "Add the repository again, with its root.json.";
+  auto bytes = store_.read(file_of("root"), limits_.root_bytes);
+  if (!bytes) return fail(bytes.error().kind, bytes.error().message, kRemedy);
+  auto trusted = TrustedMetadata::begin(*bytes, now_, limits_);
+  if (!trusted)
+    return fail(trusted.error().kind, "the kept root cannot be used: " + trusted.error().message,
+                kRemedy);
+  trusted_ = std::move(*trusted);
+  return finish_rotation();
+}
+
+// Goes on where a client was killed between two steps of keep_root().
+Result<void> UpdateCycle::finish_rotation() {
+  auto note = store_.read(kRotationNote, kMaxNoteBytes);
+  if (!note && note.error().kind == ErrorKind::not_found) return {};
+  std::uint64_t version = 0;  // a note that cannot be read counts as one of a root that is kept
+  if (note) {
+    auto text = as_text(*note);
+    std::from_chars(text.data(), text.data() + text.size(), version);
+  }
+  noted_rotation_ = version;
+  // Of a root that is still to come: what the kept one trusts goes on to bind.
+  if (version > trusted_->root().version) return {};
+  SHOAL_TRY(store_.remove(file_of("timestamp")));
+  SHOAL_TRY(store_.remove(file_of("snapshot")));
+  return store_.remove(kRotationNote);
+}
+
+Result<void> UpdateCycle::keep_root(ByteView bytes, bool rotated) {
+  const std::uint64_t version = trusted_->root().version;
+  if (rotated && noted_rotation_ != version)
+    SHOAL_TRY(store_.write(kRotationNote, as_bytes(std::to_string(version))));
+  // 5.3.8: kept at once, root by root.
+  SHOAL_TRY(store_.write(file_of("root"), bytes));
+  // 5.3.11: rotated keys drop what they signed, to recover from a fast-forward attack. Only once
+  // the root is kept: with the old one, a client killed here could be rolled back.
+  return rotated ? finish_rotation() : Result<void>();
+}
+
+Result<void> UpdateCycle::update_roots() {
+  for (std::uint32_t count = 0;; ++count) {  // 5.3.9
+    // 5.3.2, 5.3.3: the next version, within limits; when it is not there, this is the newest.
+    auto path = fmt::format("{}{}.root.json", metadata_prefix_, trusted_->root().version + 1);
+    bool rotated = false;
+    auto accept = [&](ByteView bytes) -> Result<void> {
+      // Stricter than 5.3.3, which goes on with a root that is not the newest: what is newer may
+      // revoke its keys.
+      if (count == limits_.roots_per_update)
+        return fail(ErrorKind::too_large,
+                    fmt::format("root version {} is one more than the {} new ones allowed at once",
+                                trusted_->root().version + 1, limits_.roots_per_update),
+                    "Try again: it goes on from here.");
+      SHOAL_ASSIGN(rotated, trusted_->update_root(bytes));
+      return {};
+    };
+    auto bytes = fetch_first(path, limits_.root_bytes, accept);
+    if (!bytes && bytes.error().kind == ErrorKind::not_found) break;
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
+    SHOAL_TRY(keep_root(*bytes, rotated));
+  }
+  // 5.3.10: freeze attack.
+  return trusted_->finish_root();
+}
+
+Result<void> UpdateCycle::update_timestamp(std::optional<Bytes> fetched) {
+  // What cannot be read, or is of none of the role's keys, does not bind the new one.
+  if (auto kept = store_.read(file_of("timestamp"), limits_.timestamp_bytes))
+    static_cast<void>(trusted_->remember_timestamp(*kept));
+  auto freshness = Freshness::same;
+  auto accept = [&](ByteView bytes) -> Result<void> {
+    SHOAL_ASSIGN(freshness, trusted_->update_timestamp(bytes));
+    return {};
+  };
+  if (!fetched || !accept(*fetched)) {
+    // 5.4.1
+    SHOAL_ASSIGN(fetched,
+                 fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes, accept));
+  }
+  // 5.4.5
+  if (freshness == Freshness::replaced) SHOAL_TRY(store_.write(file_of("timestamp"), *fetched));
+  return {};
+}
+
+Result<void> UpdateCycle::update_snapshot() {
+  if (auto kept = store_.read(file_of("snapshot"), limits_.snapshot_bytes)) {
+    auto current = trusted_->remember_snapshot(*kept);
+    if (current && *current) return {};
+  }
+  // 5.5.1
+  const FileMeta& meta = trusted_->timestamp()->snapshot;
+  SHOAL_ASSIGN(auto max_bytes, bound(meta, limits_.snapshot_bytes, "snapshot"));
+  SHOAL_ASSIGN(auto bytes,
+               fetch(metadata_path("snapshot", meta.version), max_bytes,
+                     [&](ByteView candidate) { return trusted_->update_snapshot(candidate); }));
+  // 5.5.7
+  return store_.write(file_of("snapshot"), bytes);
+}
+
+Result<const Targets*> UpdateCycle::load_targets(const DelegationSearch::Step& step) {
+  if (const auto* loaded = trusted_->targets(step.chain())) return loaded;
+  auto kept = store_.read(file_of(step.role), limits_.targets_bytes);
+  if (!kept || !trusted_->update_targets(*kept, step)) {
+    // 5.6.1
+    const auto& listed = trusted_->snapshot()->meta;
+    auto meta = listed.find(step.role);
+    if (meta == listed.end())
+      return fail(ErrorKind::metadata_invalid,
+                  fmt::format("snapshot version {} does not list the role '{}'",
+                              trusted_->snapshot()->version, step.role));
+    SHOAL_ASSIGN(auto max_bytes, bound(meta->second, limits_.targets_bytes, step.role));
+    SHOAL_ASSIGN(auto bytes,
+                 fetch(metadata_path(step.role, meta->second.version), max_bytes,
+                       [&](ByteView bytes) { return trusted_->update_targets(bytes, step); }));
+    // 5.6.6
+    SHOAL_TRY(store_.write(file_of(step.role), bytes));
+  }
+  return trusted_->targets(step.chain());
+}
+
+Result<void> UpdateCycle::update(std::optional<Bytes> timestamp) {
+  refreshed_ = false;
+  SHOAL_TRY(load_root());
+  SHOAL_TRY(update_roots());
+  SHOAL_TRY(update_timestamp(std::move(timestamp)));
+  SHOAL_TRY(update_snapshot());
+  SHOAL_TRY(load_targets({"targets", ""}));
+  refreshed_ = true;
+  return {};
+}
+
+Result<void> UpdateCycle::refresh() { return update(std::nullopt); }
+
+// Whether what is kept is whole, and as a cycle that finds nothing new would leave it.
+bool UpdateCycle::use_kept() {
+  auto timestamp = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
+  auto snapshot = store_.read(file_of("snapshot"), limits_.snapshot_bytes);
+  auto targets = store_.read(file_of("targets"), limits_.targets_bytes);
+  return timestamp && snapshot && targets && load_root() && trusted_->finish_root() &&
+         trusted_->update_timestamp(*timestamp) && trusted_->update_snapshot(*snapshot) &&
+         trusted_->update_targets(*targets, {"targets", ""});
+}
+
+Result<bool> UpdateCycle::refresh_if_changed() {
+  refreshed_ = false;
+  auto kept = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
+  if (!kept) {
+    SHOAL_TRY(refresh());
+    return true;
+  }
+  auto served = fetcher_.fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes);
+  if (served && std::ranges::equal(*served, *kept) && use_kept()) {
+    refreshed_ = true;
+    return false;
+  }
+  SHOAL_TRY(update(served ? std::optional(std::move(*served)) : std::nullopt));
+  return true;
+}
+
+}  // namespace shoal::trust

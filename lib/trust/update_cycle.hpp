@@ -1,0 +1,61 @@
+// One update cycle of one repository (TUF 5.1 to 5.6.6): fetch, let the verifier judge, keep.
+// Private to the module; Updater is its face.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "trust/fetcher.hpp"
+#include "trust/metadata_store.hpp"
+#include "trust/verifier.hpp"
+
+namespace shoal::trust {
+
+class UpdateCycle {
+ public:
+  // 5.1: `now` stays the same for the whole cycle. Store and fetcher must outlive this.
+  UpdateCycle(MetadataStore& store, std::string metadata_prefix, Fetcher& fetcher, UtcSeconds now,
+              const Limits& limits);
+
+  // See Updater.
+  Result<void> refresh();
+  Result<bool> refresh_if_changed();
+
+  // Loads one role (kept or fetched) unless it is loaded; after refresh().
+  Result<const Targets*> load_targets(const DelegationSearch::Step& step);
+
+  // Fetches until `accept` agrees, from one mirror after another; gives the bytes that it accepted,
+  // or the first error. A file that is nowhere is the repository's fault: source_unavailable.
+  using Accept = std::function<Result<void>(ByteView)>;
+  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
+
+  bool refreshed() const { return refreshed_; }
+  const TrustedMetadata* trusted() const { return trusted_ ? &*trusted_ : nullptr; }
+  const Limits& limits() const { return limits_; }
+
+ private:
+  Result<void> load_root();
+  Result<void> update_roots();
+  Result<void> keep_root(ByteView bytes, bool rotated);
+  Result<void> finish_rotation();
+  Result<void> update_timestamp(std::optional<Bytes> fetched);
+  Result<void> update_snapshot();
+  Result<void> update(std::optional<Bytes> timestamp);
+  bool use_kept();
+  Result<Bytes> fetch_first(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
+  Result<std::uint64_t> bound(const FileMeta& meta, std::uint64_t limit,
+                              const std::string& role) const;
+  std::string metadata_path(const std::string& role, std::uint64_t version) const;
+
+  MetadataStore& store_;
+  std::string metadata_prefix_;
+  Fetcher& fetcher_;
+  UtcSeconds now_;
+  Limits limits_;
+  std::optional<TrustedMetadata> trusted_;
+  std::uint64_t noted_rotation_ = 0;  // the root version in the note that is kept
+  bool refreshed_ = false;
+};
+
+}  // namespace shoal::trust

@@ -1,0 +1,247 @@
+// What a repository or its mirrors can make a client do without breaking a signature: more than any
+// sane one needs, in other places, or never the same twice. One test per attack.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/temp_dir.hpp"
+#include "world.hpp"
+
+namespace shoal::trust::test {
+namespace {
+
+using nlohmann::json;
+using K = ErrorKind;
+using shoal::test::TempDir;
+
+void expect_kind(const Result<void>& result, K kind) {
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().kind, kind) << result.error().describe();
+}
+
+TEST(Caps, RolesThatNameOrDelegateToNoEndAreRefused) {
+  struct Row {
+    const char* what;
+    std::function<void(Limits&)> limit;
+  };
+  for (const auto& row : {Row{"delegations", [](Limits& l) { l.delegations_per_role = 3; }},
+                          Row{"targets", [](Limits& l) { l.targets_per_role = 3; }},
+                          Row{"path patterns", [](Limits& l) { l.pattern_bytes_per_role = 12; }}}) {
+    SCOPED_TRACE(row.what);
+    for (std::string role : {"targets", "game"}) {
+      World world;
+      for (int i = 0; i < 3; ++i) {
+        world.repository.delegate(role, role + std::to_string(i), {"abc"});
+        world.repository.add_target("game/" + std::to_string(i), "x", role);
+      }
+      world.repository.delegate("game", "more", {"x"});
+      world.repository.add_target("more", "x", "targets");
+      world.repository.publish();
+      World generous = world;
+      EXPECT_TRUE(generous.update().has_value());
+      row.limit(world.limits);
+      auto refused = world.update();
+      expect_kind(refused, K::too_large);
+      EXPECT_NE(refused.error().message.find(row.what), std::string::npos);
+    }
+  }
+}
+
+TEST(Caps, AChainOfDelegationsIsFollowedOnlySoDeep) {
+  World world;
+  std::string from = "game";
+  for (int i = 0; i < 6; ++i) {
+    std::string to = "deep" + std::to_string(i);
+    world.repository.delegate(from, to, {"game/*"});
+    from = to;
+  }
+  world.repository.add_target("game/bottom", "x", from);
+  world.repository.publish();
+  EXPECT_TRUE(world.download("game/bottom").has_value());
+  world.limits.delegation_depth = 6;  // it lies one deeper
+  EXPECT_EQ(world.download("game/bottom").error().kind, K::too_large);
+}
+
+TEST(Delegated, BothPathsAndPrefixesOrNeitherAreRefused) {
+  for (bool both : {true, false}) {
+    World world;
+    world.change_role("game", [&](json& role, json&) {
+      if (both)
+        role["path_hash_prefixes"] = {"ab"};
+      else
+        role.erase("paths");
+    });
+    expect_kind(world.update(), K::metadata_invalid);
+  }
+}
+
+TEST(Delegated, HashPrefixesChooseTheRoleAndNoOther) {
+  auto hash = sha256(as_bytes("game/file")).hex();
+  std::string wrong = hash.substr(0, 4);
+  wrong[3] = wrong[3] == '0' ? '1' : '0';
+  for (const auto& [prefix, found] : {std::pair{hash.substr(0, 1), true},
+                                      {hash.substr(0, 8), true},
+                                      {hash, true},
+                                      {"", true},
+                                      {wrong, false},
+                                      {"zz", false},
+                                      {hash + "0", false}}) {
+    SCOPED_TRACE(prefix);
+    World world;
+    world.change_role("game", [&, p = prefix](json& role, json&) {
+      role.erase("paths");
+      role["path_hash_prefixes"] = {p};
+    });
+    auto result = world.download("game/file");
+    EXPECT_EQ(result.has_value(), found);
+    EXPECT_TRUE(found || result.error().kind == K::not_found);
+  }
+}
+
+TEST(Delegated, ARoleThatDoesNotSayItTerminatesDoesNot) {
+  World world;
+  world.change_role("game", [](json& role, json&) { role.erase("terminating"); });
+  EXPECT_TRUE(world.update().has_value());
+}
+
+TEST(Delegated, NamesThatDifferInCaseAreDifferentRolesAndTargets) {
+  World world;
+  EXPECT_EQ(world.download("GAME/file").error().kind, K::not_found);
+  EXPECT_EQ(world.download("game/FILE").error().kind, K::not_found);
+  world.repository.delegate("targets", "Game", {"other/*"});
+  world.repository.add_target("other/file", "upper", "Game");
+  world.advance();
+  EXPECT_EQ(as_text(world.download("other/file").value()), "upper");
+  EXPECT_EQ(as_text(world.download("game/file").value()), "content");
+}
+
+TEST(TargetPaths, OneThatEscapesIsNeverAskedFor) {
+  for (std::string path :
+       {std::string("../file"), std::string("game/../../file"), std::string("/game/file"),
+        std::string("game//file"), std::string("game/\0file", 10), std::string("game/./file"),
+        "game/" + std::string(5000, 'x'), std::string("game/\xff")}) {
+    World world;
+    // Served as if the name were good: it is the client that must refuse it.
+    world.repository.targets["game"].targets[path] = describe_target(as_bytes("x"));
+    EXPECT_EQ(world.download(path).error().kind, K::path_invalid) << path.substr(0, 40);
+    for (const auto& request : world.repository.requests)
+      EXPECT_EQ(request.find("targets/"), std::string::npos);
+  }
+}
+
+TEST(TargetPaths, EveryByteThatMeansSomethingInAUrlIsEncoded) {
+  World world;
+  const std::string path = "game/a b?c#d%2e&e+f";
+  world.repository.add_target(path, "x", "game");
+  world.repository.publish();
+  static_cast<void>(world.download(path));
+  EXPECT_THAT(world.repository.requests.back(), ::testing::EndsWith("a%20b%3Fc%23d%252e%26e%2Bf"));
+}
+
+// Mirrors that the fetcher asks in turn.
+struct FakeMirrors final : Fetcher {
+  std::vector<FakeRepository*> mirror;
+  std::size_t current = 0;
+  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
+    return mirror[current]->fetch(path, max_bytes);
+  }
+  std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(mirror.size()); }
+  void avoid_last_mirror() override { current = (current + 1) % mirror.size(); }
+};
+
+TEST(Mirrors, OneThatLagsOrLiesIsLeftForTheNext) {
+  World world;
+  FakeRepository lagging = world.repository;
+  world.advance();
+  ASSERT_TRUE(world.update().has_value());
+  world.advance();
+  FakeRepository broken = world.repository;
+  for (auto& [path, bytes] : broken.files) bytes[bytes.size() / 2] ^= 1;
+  for (auto* first : {&lagging, &broken}) {
+    World client = world;
+    FakeMirrors mirrors;
+    mirrors.mirror = {first, &client.repository};
+    auto done = client.update_from(mirrors);
+    ASSERT_TRUE(done.has_value()) << done.error().describe();
+    EXPECT_EQ(client.disk.version_of("timestamp"), client.repository.timestamp.version);
+    mirrors.current = 0;
+    Updater updater(client.disk, "metadata/", "targets/", mirrors, kNow);
+    auto target = updater.find_target("game/file");
+    ASSERT_TRUE(target.has_value());
+    EXPECT_TRUE(updater.download_target(*target).has_value());
+  }
+}
+
+TEST(Mirrors, WhereAllLieTheFirstErrorIsToldAndTheyAreNotAskedForEver) {
+  World world;
+  ASSERT_TRUE(world.update().has_value());
+  std::vector<FakeRepository> liars(9, world.repository);
+  FakeMirrors mirrors;
+  for (auto& liar : liars) {
+    liar.files["metadata/timestamp.json"] = to_bytes("{}");
+    liar.requests.clear();
+    mirrors.mirror.push_back(&liar);
+  }
+  expect_kind(world.update_from(mirrors), K::metadata_invalid);
+  EXPECT_EQ(mirrors.current, world.limits.mirrors_asked);
+}
+
+TEST(NothingNew, IsKnownAfterOneRequest) {
+  World world;
+  Updater first(world.disk, "metadata/", "targets/", world.repository, kNow);
+  EXPECT_TRUE(first.refresh_if_changed().value());
+  world.repository.requests.clear();
+  Updater second(world.disk, "metadata/", "targets/", world.repository, kNow);
+  EXPECT_FALSE(second.refresh_if_changed().value());
+  EXPECT_THAT(world.repository.requests, ::testing::ElementsAre("metadata/timestamp.json"));
+  EXPECT_TRUE(second.find_target("game/file").has_value());
+}
+
+TEST(NothingNew, IsNotSaidOfWhatHasExpiredOrIsGoneOrIsNewer) {
+  World world;
+  ASSERT_TRUE(world.update().has_value());
+  auto ask = [&](World client) {
+    Updater updater(client.disk, "metadata/", "targets/", client.repository, client.now);
+    return updater.refresh_if_changed();
+  };
+  World late = world;
+  late.now = kNow + 8 * kDay;
+  EXPECT_EQ(ask(late).error().kind, K::metadata_expired);
+  for (std::string name : {"snapshot.json", "targets.json", "timestamp.json"}) {
+    World damaged = world;
+    damaged.disk.files.erase(name);
+    EXPECT_TRUE(ask(damaged).value()) << name;
+  }
+  World newer = world;
+  newer.advance();
+  EXPECT_TRUE(ask(newer).value());
+  World older = world;
+  older.repository.timestamp.version = 4;
+  older.repository.publish_timestamp();
+  EXPECT_EQ(ask(older).error().kind, K::metadata_rollback);
+  World rotated = world;  // the timestamp fetched first is of the old key, then there is a new one
+  rotated.repository.rotate("timestamp");
+  rotated.repository.advance();
+  ++rotated.repository.root.version;
+  rotated.repository.publish_root();
+  EXPECT_TRUE(ask(rotated).value());
+}
+
+TEST(MetadataFolder, APlantedLinkIsReplacedAndItsTargetUntouched) {
+  World world;
+  TempDir folder, elsewhere;
+  DirectoryStore store(folder.path());
+  ASSERT_TRUE(store.write("root.json", world.file("root")));
+  for (std::string name : {"timestamp.json", "snapshot.json", "targets.json", "game.json"}) {
+    ASSERT_TRUE(DirectoryStore(elsewhere.path()).write(name, as_bytes("precious")));
+    std::filesystem::create_symlink(elsewhere / name, folder / name);
+  }
+  Updater updater(folder.path(), "metadata/", "targets/", world.repository, kNow);
+  ASSERT_TRUE(updater.find_target("game/file").has_value());
+  for (std::string name : {"timestamp.json", "snapshot.json", "targets.json", "game.json"}) {
+    EXPECT_FALSE(std::filesystem::is_symlink(folder / name));
+    EXPECT_EQ(shoal::test::read_text(elsewhere / name), "precious");
+  }
+}
+
+}  // namespace
+}  // namespace shoal::trust::test
