@@ -168,7 +168,9 @@ Image fill(transfer::ImageStore& store, std::uint64_t size, std::uint32_t piece_
 struct Counter final : transfer::SwarmEvents {
   std::size_t done = 0;
   void swarm_piece_done(const transfer::ArtifactId&, PieceIndex, bool) override { ++done; }
-  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex) override {}
+  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex, bool) override {}
+  void swarm_pieces_lost(const transfer::ArtifactId&, const std::vector<PieceIndex>&,
+                         const Error&) override {}
   void swarm_view(const transfer::ArtifactId&, const transfer::SwarmView&) override {}
   void swarm_store_failed(const transfer::ArtifactId&, const Error& error) override {
     std::printf("store failed: %s\n", error.describe().c_str());

@@ -171,9 +171,13 @@ void Artifact::swarm_piece_done(const transfer::ArtifactId&, PieceIndex piece, b
   piece_stored(piece);
 }
 
-void Artifact::swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece) {
-  context_.log.warning("agent", "piece {} from peers was wrong; it is fetched again",
-                       piece.value());
+void Artifact::swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) {
+  context_.log.warning("agent", "piece {} from {} was wrong; it is fetched again", piece.value(),
+                       from_peers ? "peers" : "the edge");
+  if (from_peers || mode_ != Mode::fetching) return;
+  at_edge_.erase(piece);
+  scheduler_->edge_failed(piece, now_ms());
+  poke();
 }
 
 void Artifact::swarm_view(const transfer::ArtifactId&, const transfer::SwarmView& view) {
@@ -188,16 +192,17 @@ void Artifact::swarm_view(const transfer::ArtifactId&, const transfer::SwarmView
   poke();
 }
 
+void Artifact::swarm_pieces_lost(const transfer::ArtifactId&, const std::vector<PieceIndex>& pieces,
+                                 const Error& error) {
+  if (mode_ == Mode::fetching) return fail(error);
+  context_.log.warning("agent", "a seeded file changed: {}; {} pieces are no longer offered",
+                       error.message, pieces.size());
+  for (auto piece : pieces) have_.remove(piece);
+}
+
 void Artifact::swarm_store_failed(const transfer::ArtifactId&, const Error& error) {
   if (mode_ == Mode::fetching) return fail(error);
-  if (mode_ != Mode::seeding) return;
-  context_.log.warning("agent", "a seeded file changed: {}; its pieces are no longer offered",
-                       error.message);
   leave_swarm();
-  transfer::PieceSet now = source_.image->complete_pieces();
-  bool fewer = now.count() < have_.count();
-  have_ = std::move(now);
-  if (fewer && have_.count() > 0) join_swarm();
 }
 
 void Artifact::edge_piece(const transfer::ArtifactId&, PieceIndex piece, Bytes bytes,

@@ -72,8 +72,10 @@ class Artifact final : public transfer::SwarmEvents,
   ArtifactCounters counters() const;
 
   void swarm_piece_done(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) override;
-  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece) override;
+  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) override;
   void swarm_view(const transfer::ArtifactId&, const transfer::SwarmView& view) override;
+  void swarm_pieces_lost(const transfer::ArtifactId&, const std::vector<PieceIndex>& pieces,
+                         const Error& error) override;
   void swarm_store_failed(const transfer::ArtifactId&, const Error& error) override;
   void edge_piece(const transfer::ArtifactId&, PieceIndex piece, Bytes bytes,
                   std::uint64_t wire_bytes) override;

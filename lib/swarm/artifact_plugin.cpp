@@ -2,7 +2,8 @@
 // they have (have, bitfield, have-all), so that nobody has to ask libtorrent and make its network
 // thread wait. Shoal's node id travels in the extension handshake (BEP 10) as
 // {"shoal": {"node": <8 bytes, big endian>}}. Everything peers send is checked here again: these
-// hooks run before libtorrent's own checks.
+// hooks run before libtorrent's own checks. libtorrent never forgets a piece that it had, so the
+// lost ones are withdrawn here, peer by peer (BEP 54).
 #include "swarm/artifact_plugin.hpp"
 
 #include <algorithm>
@@ -25,6 +26,8 @@ namespace shoal::swarm {
 namespace {
 
 constexpr std::size_t kNodeBytes = 8;
+constexpr std::uint8_t kExtendedMessage = 20;  // BEP 10
+constexpr std::uint32_t kDontHaveBytes = 6;    // both ids and the piece
 
 std::string encode_node(std::uint64_t node) {
   std::string text(kNodeBytes, '\0');
@@ -44,6 +47,19 @@ std::uint64_t decode_node(const lt::bdecode_node& handshake) {
   return node;
 }
 
+// 0 when the peer does not know the message.
+std::uint8_t decode_dont_have_id(const lt::bdecode_node& handshake) {
+  if (handshake.type() != lt::bdecode_node::dict_t) return 0;
+  const auto messages = handshake.dict_find_dict("m");
+  if (!messages) return 0;
+  const auto id = messages.dict_find_int_value("lt_donthave");
+  return id > 0 && id <= 0xff ? static_cast<std::uint8_t>(id) : std::uint8_t{0};
+}
+
+void append_big_endian(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
+}
+
 class PeerPlugin;
 
 class ArtifactPlugin final : public lt::torrent_plugin,
@@ -58,6 +74,7 @@ class ArtifactPlugin final : public lt::torrent_plugin,
   void on_state(lt::torrent_status::state_t state) override;
   void on_piece_pass(lt::piece_index_t piece) override;
   void tick() override {
+    withdraw_lost();
     if (ready_ && (options_.missing > 0 || connected() > 0)) send_view();
   }
 
@@ -72,12 +89,14 @@ class ArtifactPlugin final : public lt::torrent_plugin,
   void count_upload(std::size_t bytes) { uploaded_ += bytes; }
   std::uint32_t piece_count() const { return options_.piece_count; }
   std::uint64_t self_node() const { return options_.self_node; }
+  const StoredImage& image() const { return *options_.image; }
 
  private:
   static PieceIndex index(lt::piece_index_t piece) {
     return PieceIndex(static_cast<std::uint32_t>(static_cast<int>(piece)));
   }
   std::size_t connected() const;
+  void withdraw_lost();
   void send_view();
 
   PluginOptions options_;
@@ -90,8 +109,11 @@ class ArtifactPlugin final : public lt::torrent_plugin,
 
 class PeerPlugin final : public lt::peer_plugin {
  public:
-  PeerPlugin(std::shared_ptr<ArtifactPlugin> artifact, bool local)
-      : artifact_(std::move(artifact)), local_(local), has_(artifact_->piece_count()) {}
+  PeerPlugin(std::shared_ptr<ArtifactPlugin> artifact, const lt::peer_connection_handle& peer)
+      : artifact_(std::move(artifact)),
+        peer_(peer),
+        local_(is_local(peer.remote().address())),
+        has_(artifact_->piece_count()) {}
   ~PeerPlugin() override { depart(); }
 
   lt::string_view type() const override { return "shoal"; }
@@ -105,6 +127,8 @@ class PeerPlugin final : public lt::peer_plugin {
   }
   bool on_extension_handshake(const lt::bdecode_node& handshake) override {
     if (const auto node = decode_node(handshake)) node_ = node;
+    if (const auto id = decode_dont_have_id(handshake)) dont_have_id_ = id;
+    withdraw_lost();
     return true;
   }
   void on_disconnect(const lt::error_code&) override { depart(); }
@@ -140,6 +164,19 @@ class PeerPlugin final : public lt::peer_plugin {
   }
 
   bool connected() const { return connected_; }
+  // Tells the peer which pieces are gone since the last time.
+  void withdraw_lost() {
+    if (departed_ || dont_have_id_ == 0) return;
+    std::string messages;
+    for (const PieceIndex piece : artifact_->image().lost_since(told_lost_)) {
+      append_big_endian(messages, kDontHaveBytes);
+      messages += static_cast<char>(kExtendedMessage);
+      messages += static_cast<char>(dont_have_id_);
+      append_big_endian(messages, piece.value());
+      ++told_lost_;
+    }
+    if (!messages.empty()) peer_.send_buffer(messages.data(), static_cast<int>(messages.size()));
+  }
   // Rates are those since the last call.
   transfer::PeerView view(double elapsed_s) {
     transfer::PeerView view;
@@ -173,10 +210,13 @@ class PeerPlugin final : public lt::peer_plugin {
   }
 
   const std::shared_ptr<ArtifactPlugin> artifact_;
+  lt::peer_connection_handle peer_;
   const bool local_;
   bool connected_ = false;
   bool departed_ = false;
   std::uint64_t node_ = 0;
+  std::uint8_t dont_have_id_ = 0;
+  std::size_t told_lost_ = 0;
   std::vector<bool> has_;
   std::size_t has_count_ = 0;
   std::uint64_t downloaded_ = 0, uploaded_ = 0;  // since the last view
@@ -184,7 +224,7 @@ class PeerPlugin final : public lt::peer_plugin {
 
 std::shared_ptr<lt::peer_plugin> ArtifactPlugin::new_connection(
     const lt::peer_connection_handle& peer) {
-  auto plugin = std::make_shared<PeerPlugin>(shared_from_this(), is_local(peer.remote().address()));
+  auto plugin = std::make_shared<PeerPlugin>(shared_from_this(), peer);
   peers_.push_back(plugin.get());
   return plugin;
 }
@@ -216,6 +256,10 @@ void ArtifactPlugin::leave(PeerPlugin* peer) {
 std::size_t ArtifactPlugin::connected() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(peers_, [](const PeerPlugin* peer) { return peer->connected(); }));
+}
+
+void ArtifactPlugin::withdraw_lost() {
+  for (PeerPlugin* peer : peers_) peer->withdraw_lost();
 }
 
 void ArtifactPlugin::send_view() {

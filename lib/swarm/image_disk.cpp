@@ -155,6 +155,7 @@ class ImageDisk final : public lt::disk_interface, private lt::buffer_allocator_
     return failure(operation);
   }
 
+  void check_failed(const Slot& slot, PieceIndex piece);
   void written(std::size_t size);
   void free_disk_buffer(char* buffer) override { delete[] buffer; }
 
@@ -188,6 +189,8 @@ void ImageDisk::remove_torrent(lt::storage_index_t storage) {
   free_slots_.push_back(index);
 }
 
+// A read that fails is no failure of the artifact: libtorrent refuses the request, and the peer
+// stays.
 void ImageDisk::async_read(
     lt::storage_index_t storage, const lt::peer_request& request,
     std::function<void(lt::disk_buffer_holder, const lt::storage_error&)> handler,
@@ -195,15 +198,16 @@ void ImageDisk::async_read(
   const PieceIndex piece = to_piece(request.piece);
   queue(storage, piece, [this, piece, request, handler = std::move(handler)](Slot& slot) mutable {
     const auto size = static_cast<std::size_t>(request.length);
+    const lt::storage_error refusal = failure(lt::operation_t::file_read);
+    if (slot.image->is_lost(piece))
+      return reply(std::move(handler), lt::disk_buffer_holder(), refusal);
     lt::disk_buffer_holder buffer(*this, new char[size], request.length);
     auto read = slot.image->read(piece, static_cast<std::uint32_t>(request.start),
                                  to_bytes(buffer.data(), size));
-    lt::storage_error error;
-    if (!read) {
-      error = report(slot, std::move(read.error()), lt::operation_t::file_read);
-      buffer.reset();
-    }
-    reply(std::move(handler), std::move(buffer), error);
+    if (read) return reply(std::move(handler), std::move(buffer), lt::storage_error());
+    if (auto lost = slot.image->lose(piece); !lost.empty())
+      state_->events.pieces_lost(slot.entry, std::move(lost), std::move(read.error()));
+    reply(std::move(handler), lt::disk_buffer_holder(), refusal);
   });
 }
 
@@ -297,10 +301,26 @@ void ImageDisk::async_hash2(
 void ImageDisk::async_clear_piece(lt::storage_index_t storage, lt::piece_index_t piece,
                                   std::function<void(lt::piece_index_t)> handler) {
   queue(storage, to_piece(piece), [this, piece, handler = std::move(handler)](Slot& slot) mutable {
-    slot.image->clear(to_piece(piece));
     reply(std::move(handler), piece);
-    state_->events.piece_failed(slot.entry, to_piece(piece));
+    check_failed(slot, to_piece(piece));
   });
+}
+
+void ImageDisk::check_failed(const Slot& slot, PieceIndex piece) {
+  switch (slot.image->failed(piece)) {
+    case StoredImage::Failure::of_peers:
+      return state_->events.piece_failed(slot.entry, piece, true);
+    case StoredImage::Failure::of_delivery:
+      return state_->events.piece_failed(slot.entry, piece, false);
+    case StoredImage::Failure::in_passing:
+      break;
+  }
+  std::vector<char> bytes(slot.image->piece_size());
+  auto read = slot.image->read(piece, 0, to_bytes(bytes.data(), bytes.size()));
+  if (read)
+    state_->events.delivery_stored(slot.entry, piece, std::move(bytes));
+  else
+    state_->events.store_failed(slot.entry, std::move(read.error()));
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "swarm/job_queue.hpp"
@@ -30,7 +32,12 @@ class DiskState {
     // At least once for each entry whose store fails.
     std::function<void(EntryId, Error)> store_failed;
     // The piece failed its check, and nothing of it counts any more.
-    std::function<void(EntryId, PieceIndex)> piece_failed;
+    std::function<void(EntryId, PieceIndex, bool from_peers)> piece_failed;
+    // The piece was delivered while libtorrent checked what peers had sent: it is to be told of it
+    // now.
+    std::function<void(EntryId, PieceIndex, std::vector<char>)> delivery_stored;
+    // Peers asked for what can no longer be read; these pieces are not offered any more.
+    std::function<void(EntryId, std::vector<PieceIndex>, Error)> pieces_lost;
   };
   DiskState(std::size_t queue_bytes, Events on_events)
       : write_queue_bytes(queue_bytes), events(std::move(on_events)) {}

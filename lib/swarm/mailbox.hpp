@@ -16,7 +16,8 @@ namespace shoal::swarm {
 class MailboxReader : public PluginEvents {
  public:
   virtual void store_failed(EntryId entry, Error error) = 0;
-  virtual void piece_failed(EntryId entry, PieceIndex piece) = 0;
+  virtual void piece_failed(EntryId entry, PieceIndex piece, bool from_peers) = 0;
+  virtual void pieces_lost(EntryId entry, std::vector<PieceIndex> pieces, Error error) = 0;
   // A delivered piece is in the store; libtorrent is to be told.
   virtual void delivery_stored(EntryId entry, PieceIndex piece, std::vector<char> bytes) = 0;
   virtual void alerts_waiting() = 0;
@@ -34,8 +35,11 @@ class Mailbox final : public MailboxReader {
   void piece_passed(EntryId entry, PieceIndex piece, bool from_peers) override {
     forward(&MailboxReader::piece_passed, entry, piece, from_peers);
   }
-  void piece_failed(EntryId entry, PieceIndex piece) override {
-    forward(&MailboxReader::piece_failed, entry, piece);
+  void piece_failed(EntryId entry, PieceIndex piece, bool from_peers) override {
+    forward(&MailboxReader::piece_failed, entry, piece, from_peers);
+  }
+  void pieces_lost(EntryId entry, std::vector<PieceIndex> pieces, Error error) override {
+    forward(&MailboxReader::pieces_lost, entry, std::move(pieces), std::move(error));
   }
   void torrent_view(EntryId entry, transfer::SwarmView view) override {
     forward(&MailboxReader::torrent_view, entry, std::move(view));

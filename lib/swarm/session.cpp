@@ -87,7 +87,8 @@ class LibtorrentSession final : public Session, private MailboxReader {
   // MailboxReader:
   void torrent_ready(EntryId id) override;
   void piece_passed(EntryId id, PieceIndex piece, bool from_peers) override;
-  void piece_failed(EntryId id, PieceIndex piece) override;
+  void piece_failed(EntryId id, PieceIndex piece, bool from_peers) override;
+  void pieces_lost(EntryId id, std::vector<PieceIndex> pieces, Error error) override;
   void torrent_view(EntryId id, transfer::SwarmView view) override;
   void store_failed(EntryId id, Error error) override;
   void delivery_stored(EntryId id, PieceIndex piece, std::vector<char> bytes) override;
@@ -110,22 +111,29 @@ class LibtorrentSession final : public Session, private MailboxReader {
   std::unique_ptr<lt::session> session_;
 };
 
+DiskState::Events events_into(std::shared_ptr<Mailbox> mailbox) {
+  DiskState::Events events;
+  events.store_failed = [mailbox](EntryId id, Error error) {
+    mailbox->store_failed(id, std::move(error));
+  };
+  events.piece_failed = [mailbox](EntryId id, PieceIndex piece, bool from_peers) {
+    mailbox->piece_failed(id, piece, from_peers);
+  };
+  events.delivery_stored = [mailbox](EntryId id, PieceIndex piece, std::vector<char> bytes) {
+    mailbox->delivery_stored(id, piece, std::move(bytes));
+  };
+  events.pieces_lost = [mailbox](EntryId id, std::vector<PieceIndex> pieces, Error error) {
+    mailbox->pieces_lost(id, std::move(pieces), std::move(error));
+  };
+  return events;
+}
+
 LibtorrentSession::LibtorrentSession(const SwarmOptions& options, Executor& main_thread, Log& log)
     : options_(options),
       node_(options.node != 0 ? options.node : random_node()),
       log_(log),
       mailbox_(std::make_shared<Mailbox>(main_thread, static_cast<MailboxReader&>(*this))),
-      disk_(std::make_shared<DiskState>(options.write_queue_bytes,
-                                        DiskState::Events{
-                                            .store_failed =
-                                                [mailbox = mailbox_](EntryId id, Error error) {
-                                                  mailbox->store_failed(id, std::move(error));
-                                                },
-                                            .piece_failed =
-                                                [mailbox = mailbox_](EntryId id, PieceIndex piece) {
-                                                  mailbox->piece_failed(id, piece);
-                                                },
-                                        })) {
+      disk_(std::make_shared<DiskState>(options.write_queue_bytes, events_into(mailbox_))) {
   lt::session_params params(fixed_settings(options), {});
   params.disk_io_constructor = [disk = disk_](lt::io_context& network,
                                               const lt::settings_interface&, lt::counters&) {
@@ -161,7 +169,8 @@ Result<void> LibtorrentSession::add(const ArtifactId& artifact, transfer::SwarmA
   entry.piece_size = static_cast<std::size_t>(params.ti->piece_length());
   entry.hybrid = params.ti->info_hashes().has_v1();
   entry.image = std::make_shared<StoredImage>(std::move(description.store),
-                                              static_cast<std::uint32_t>(entry.piece_size));
+                                              static_cast<std::uint32_t>(entry.piece_size),
+                                              description.have.size());
   entry.have = std::move(description.have);
   entry.seed_only = description.seed_only;
   entry.dht_allowed = description.dht_allowed;
@@ -204,7 +213,7 @@ void LibtorrentSession::deliver(const ArtifactId& artifact, PieceIndex piece, By
   if (bytes.size() != entry->piece_size) {
     log_.error("swarm", "delivered piece {} of {} has {} bytes, not {}", piece.value(),
                artifact.hex(), bytes.size(), entry->piece_size);
-    mailbox_->piece_failed(id, piece);
+    mailbox_->piece_failed(id, piece, false);
     return;
   }
   if (!entry->delivering.insert(piece).second) return;
@@ -290,14 +299,19 @@ void LibtorrentSession::piece_passed(EntryId id, PieceIndex piece, bool from_pee
   entry->have.add(piece);
   entry->delivering.erase(piece);
   entry->reserved.erase(piece);
+  entry->image->forget(piece);  // a delivery may have come after the check
   entry->events->swarm_piece_done(entry->artifact, piece, from_peers);
 }
 
-void LibtorrentSession::piece_failed(EntryId id, PieceIndex piece) {
+void LibtorrentSession::piece_failed(EntryId id, PieceIndex piece, bool from_peers) {
   Entry* entry = find(id);
   if (!entry) return;
-  entry->delivering.erase(piece);
-  entry->events->swarm_piece_failed(entry->artifact, piece);
+  if (!from_peers) entry->delivering.erase(piece);
+  entry->events->swarm_piece_failed(entry->artifact, piece, from_peers);
+}
+
+void LibtorrentSession::pieces_lost(EntryId id, std::vector<PieceIndex> pieces, Error error) {
+  if (Entry* entry = find(id)) entry->events->swarm_pieces_lost(entry->artifact, pieces, error);
 }
 
 void LibtorrentSession::torrent_view(EntryId id, transfer::SwarmView view) {
@@ -318,7 +332,7 @@ void LibtorrentSession::delivery_stored(EntryId id, PieceIndex piece, std::vecto
   Entry* entry = find(id);
   if (!entry) return;
   if (entry->have.has(piece)) {  // the peers were faster
-    entry->image->clear(piece);
+    entry->image->forget(piece);
     return;
   }
   try_with_torrent([&] { entry->handle.add_piece(to_lt(piece), std::move(bytes)); });

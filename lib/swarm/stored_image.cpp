@@ -77,7 +77,19 @@ Result<Digest> StoredImage::hash_block(PieceIndex piece, std::uint32_t offset) {
   return sha256(bytes);
 }
 
-void StoredImage::clear(PieceIndex piece) {
+// The check that failed may have been of blocks that came before the delivery: one more check
+// tells.
+StoredImage::Failure StoredImage::failed(PieceIndex piece) {
+  std::lock_guard lock(mutex_);
+  const auto found = pieces_.find(piece);
+  const bool delivered = found != pieces_.end() && found->second.delivered;
+  if (delivered && !std::exchange(found->second.failed_in_passing, true))
+    return Failure::in_passing;
+  if (found != pieces_.end()) pieces_.erase(found);
+  return delivered ? Failure::of_delivery : Failure::of_peers;
+}
+
+void StoredImage::forget(PieceIndex piece) {
   std::lock_guard lock(mutex_);
   pieces_.erase(piece);
 }
@@ -89,6 +101,29 @@ bool StoredImage::passed(PieceIndex piece) {
   const bool delivered = found->second.delivered;
   pieces_.erase(found);
   return delivered;
+}
+
+// A changed file's pieces lie side by side.
+std::vector<PieceIndex> StoredImage::lose(PieceIndex piece) {
+  std::vector<PieceIndex> gone{piece};
+  for (std::uint32_t i = piece.value(); i-- > 0 && !store_->offers(PieceIndex(i));)
+    gone.push_back(PieceIndex(i));
+  for (std::uint32_t i = piece.value() + 1; i < piece_count_ && !store_->offers(PieceIndex(i)); ++i)
+    gone.push_back(PieceIndex(i));
+  std::lock_guard lock(mutex_);
+  std::erase_if(gone, [this](PieceIndex each) { return !lost_set_.insert(each).second; });
+  lost_.insert(lost_.end(), gone.begin(), gone.end());
+  return gone;
+}
+
+bool StoredImage::is_lost(PieceIndex piece) const {
+  std::lock_guard lock(mutex_);
+  return lost_set_.contains(piece);
+}
+
+std::vector<PieceIndex> StoredImage::lost_since(std::size_t known) const {
+  std::lock_guard lock(mutex_);
+  return {lost_.begin() + static_cast<std::ptrdiff_t>(std::min(known, lost_.size())), lost_.end()};
 }
 
 }  // namespace shoal::swarm

@@ -66,9 +66,16 @@ class SwarmEvents {
   virtual ~SwarmEvents() = default;
   // The piece is in the store and its hash was checked; `from_peers` false when we delivered it.
   virtual void swarm_piece_done(const ArtifactId& artifact, PieceIndex piece, bool from_peers) = 0;
-  virtual void swarm_piece_failed(const ArtifactId& artifact, PieceIndex piece) = 0;
+  // `from_peers` false: what we delivered was wrong.
+  virtual void swarm_piece_failed(const ArtifactId& artifact, PieceIndex piece,
+                                  bool from_peers) = 0;
   virtual void swarm_view(const ArtifactId& artifact, const SwarmView& view) = 0;
-  // Reading or writing the store failed; the artifact takes no further part until it is added anew.
+  // These pieces were had and can no longer be read: a file beneath them changed. Peers are told
+  // that they are gone; the rest of the artifact stays in the swarm, with its peers.
+  virtual void swarm_pieces_lost(const ArtifactId& artifact, const std::vector<PieceIndex>& pieces,
+                                 const Error& error) = 0;
+  // The store failed while pieces were written or checked; the artifact takes no further part until
+  // it is added anew.
   virtual void swarm_store_failed(const ArtifactId& artifact, const Error& error) = 0;
 };
 

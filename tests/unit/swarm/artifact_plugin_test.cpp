@@ -33,7 +33,7 @@ struct ArtifactPluginTest : testing::Test {
          .missing = missing,
          .self_node = 7,
          .image = std::make_shared<StoredImage>(
-             std::make_shared<test::MemoryStore>(kPieces * test::kBlock), test::kBlock),
+             std::make_shared<test::MemoryStore>(kPieces * test::kBlock), test::kBlock, kPieces),
          .events = events});
   }
 };

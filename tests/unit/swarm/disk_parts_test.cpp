@@ -55,7 +55,7 @@ TEST(JobQueue, RunsWhatIsQueuedBeforeItEnds) {
 struct StoredImageTest : testing::Test {
   Bytes bytes = test::test_bytes(4 * kBlock, 7);
   std::shared_ptr<test::MemoryStore> store = std::make_shared<test::MemoryStore>(4 * kBlock);
-  StoredImage image{store, 2 * kBlock};
+  StoredImage image{store, 2 * kBlock, 2};
 
   ByteView block(std::size_t i) const { return ByteView(bytes).subspan(i * kBlock, kBlock); }
   ByteView piece(std::size_t i) const {
@@ -97,12 +97,42 @@ TEST_F(StoredImageTest, ALateBlockDoesNotSpoilADeliveredPiece) {
   EXPECT_FALSE(image.passed(PieceIndex(1)));
 }
 
-TEST_F(StoredImageTest, APieceThatFailedIsAskedForAgain) {
+TEST_F(StoredImageTest, APieceOfPeersThatFailedIsWrittenAnew) {
+  ASSERT_TRUE(image.write_block(PieceIndex(0), 0, block(1)));
+  EXPECT_EQ(image.failed(PieceIndex(0)), StoredImage::Failure::of_peers);
+  ASSERT_TRUE(image.write_block(PieceIndex(0), 0, block(0)));
+  EXPECT_TRUE(std::ranges::equal(block(0), ByteView(store->bytes()).first(kBlock)));
+}
+
+TEST_F(StoredImageTest, ADeliveryThatMeetsAFailingCheckIsKeptForOneMore) {
+  ASSERT_TRUE(image.write_block(PieceIndex(0), 0, Bytes(kBlock, 0xee)));
+  ASSERT_TRUE(image.deliver(PieceIndex(0), piece(0), false));
+  EXPECT_EQ(image.failed(PieceIndex(0)), StoredImage::Failure::in_passing);
+  EXPECT_TRUE(image.is_delivered(PieceIndex(0)));
+  ASSERT_TRUE(image.hash_piece(PieceIndex(0), false));
+  EXPECT_TRUE(image.passed(PieceIndex(0)));
+}
+
+TEST_F(StoredImageTest, AWrongDeliveryIsWrittenAnewByPeers) {
   ASSERT_TRUE(image.deliver(PieceIndex(0), piece(1), false));
-  image.clear(PieceIndex(0));
+  EXPECT_EQ(image.failed(PieceIndex(0)), StoredImage::Failure::in_passing);
+  EXPECT_EQ(image.failed(PieceIndex(0)), StoredImage::Failure::of_delivery);
   EXPECT_FALSE(image.is_delivered(PieceIndex(0)));
   ASSERT_TRUE(image.write_block(PieceIndex(0), 0, block(0)));
   EXPECT_TRUE(std::ranges::equal(block(0), ByteView(store->bytes()).first(kBlock)));
+}
+
+TEST_F(StoredImageTest, APieceThatIsLostTakesItsFileAlongAndIsReportedOnce) {
+  StoredImage fine{store, kBlock, 4};
+  store->lose(kBlock, 1, 2);
+  EXPECT_EQ(fine.lose(PieceIndex(2)), (std::vector{PieceIndex(2), PieceIndex(1)}));
+  EXPECT_TRUE(fine.lose(PieceIndex(1)).empty());
+  EXPECT_TRUE(fine.is_lost(PieceIndex(1)));
+  EXPECT_FALSE(fine.is_lost(PieceIndex(3)));
+  store->lose(kBlock, 0, 2);
+  EXPECT_EQ(fine.lose(PieceIndex(0)), std::vector{PieceIndex(0)});
+  EXPECT_EQ(fine.lost_since(1), (std::vector{PieceIndex(1), PieceIndex(0)}));
+  EXPECT_TRUE(fine.lost_since(9).empty());
 }
 
 TEST_F(StoredImageTest, PassesOnTheErrorsOfTheStore) {

@@ -73,7 +73,9 @@ TestTorrent make_test_torrent(std::size_t size, std::uint32_t piece_size, std::u
 
 Result<void> MemoryStore::read(std::uint64_t offset, MutableByteView out) {
   std::lock_guard lock(mutex_);
-  if (fail_reads_) return fail(ErrorKind::verification_failed, "the file changed (a test's fault)");
+  const bool lost = offset < lost_end_ && offset + out.size() > lost_begin_;
+  if (fail_reads_ || lost)
+    return fail(ErrorKind::verification_failed, "the file changed (a test's fault)");
   if (offset + out.size() > bytes_.size()) return fail(ErrorKind::io_error, "beyond the image");
   std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
   read_ += out.size();
@@ -93,6 +95,19 @@ Result<void> MemoryStore::write(std::uint64_t offset, ByteView bytes) {
   for (std::uint64_t at = offset; at < offset + bytes.size(); at += kBlock)
     ++writes_by_block_[at / kBlock];
   return {};
+}
+
+bool MemoryStore::offers(PieceIndex piece) {
+  std::lock_guard lock(mutex_);
+  const std::uint64_t at = piece.value() * lost_piece_size_;
+  return at < lost_begin_ || at >= lost_end_;
+}
+
+void MemoryStore::lose(std::uint32_t piece_size, std::uint32_t first, std::uint32_t last) {
+  std::lock_guard lock(mutex_);
+  lost_piece_size_ = piece_size;
+  lost_begin_ = std::uint64_t{first} * piece_size;
+  lost_end_ = (std::uint64_t{last} + 1) * piece_size;
 }
 
 void MemoryStore::flip_byte(std::size_t at) {

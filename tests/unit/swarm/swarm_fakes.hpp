@@ -43,13 +43,15 @@ class MemoryStore final : public transfer::ImageStore {
 
   Result<void> read(std::uint64_t offset, MutableByteView out) override;
   Result<void> write(std::uint64_t offset, ByteView bytes) override;
-  bool offers(PieceIndex) override { return true; }
+  bool offers(PieceIndex piece) override;
 
   // Faults, set at any time:
   void seal() { set(sealed_); }
   void fail_reads() { set(fail_reads_); }
   void fail_writes() { set(fail_writes_); }
   void flip_byte(std::size_t at);
+  // Pieces of `piece_size` from `first` to `last` lie in a file that changed.
+  void lose(std::uint32_t piece_size, std::uint32_t first, std::uint32_t last);
   void set_bytes(std::size_t at, ByteView bytes);
 
   Bytes bytes() const;
@@ -66,6 +68,7 @@ class MemoryStore final : public transfer::ImageStore {
   mutable std::mutex mutex_;
   Bytes bytes_;
   bool sealed_ = false, fail_reads_ = false, fail_writes_ = false;
+  std::uint64_t lost_begin_ = 0, lost_end_ = 0, lost_piece_size_ = 1;
   std::uint64_t read_ = 0, written_ = 0;
   int refused_ = 0;
   std::map<std::uint64_t, int> writes_by_block_;
@@ -86,20 +89,27 @@ class ManualExecutor final : public Executor {
 };
 
 struct RecordedEvents final : transfer::SwarmEvents {
-  std::vector<PieceIndex> from_peers, delivered, failed;
-  std::vector<Error> store_errors;
+  std::vector<PieceIndex> from_peers, delivered, failed, failed_deliveries, lost;
+  std::vector<Error> store_errors, loss_errors;
   transfer::SwarmView view;  // the last
   int views = 0;
   std::uint64_t peers_seen = 0;  // the most at a time
+  int left_alone = 0;            // views without peers after some with
   std::size_t done() const { return from_peers.size() + delivered.size(); }
 
   void swarm_piece_done(const transfer::ArtifactId&, PieceIndex piece, bool peers) override {
     (peers ? from_peers : delivered).push_back(piece);
   }
-  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece) override {
-    failed.push_back(piece);
+  void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece, bool peers) override {
+    (peers ? failed : failed_deliveries).push_back(piece);
+  }
+  void swarm_pieces_lost(const transfer::ArtifactId&, const std::vector<PieceIndex>& pieces,
+                         const Error& error) override {
+    lost.insert(lost.end(), pieces.begin(), pieces.end());
+    loss_errors.push_back(error);
   }
   void swarm_view(const transfer::ArtifactId&, const transfer::SwarmView& now) override {
+    if (now.peers.empty() && !view.peers.empty()) ++left_alone;
     view = now;
     ++views;
     peers_seen = std::max<std::uint64_t>(peers_seen, now.peers.size());

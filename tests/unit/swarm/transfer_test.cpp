@@ -122,34 +122,33 @@ TEST_F(Transfer, DeliveredPiecesAreWrittenOnceAndOfferedToPeers) {
 }
 
 TEST_F(Transfer, DeliveryCompletesWhatACorruptPeerSpoils) {
-  const auto torrent = test::make_test_torrent(8 * kPieceSize, kPieceSize);
+  const auto torrent = test::make_test_torrent(64 * kPieceSize, kPieceSize);
   auto& liar = add_seed(node(2), torrent);
   for (std::uint32_t piece = 0; piece < torrent.pieces(); ++piece)
     liar.store->flip_byte(std::size_t{piece} * kPieceSize + 5);
   auto& leech = add_leech(node(3), torrent);
   connect(leech, liar, torrent);
-  ASSERT_TRUE(main_.run_until([&] { return !leech.events.failed.empty(); }));
-  EXPECT_TRUE(leech.events.from_peers.empty());
+  ASSERT_TRUE(main_.run_until([&] { return liar.store->bytes_read() > 0; }));
+  // Some pieces are delivered while what the liar sent of them is checked, and fails.
   for (std::uint32_t piece = 0; piece < torrent.pieces(); ++piece)
     deliver(leech, torrent, PieceIndex(piece));
-  // A piece that fails while it is delivered is reported, and taken when it is delivered again.
-  std::size_t again = 0;
-  ASSERT_TRUE(main_.run_until([&] {
-    for (; again < leech.events.failed.size(); ++again)
-      deliver(leech, torrent, leech.events.failed[again]);
-    return leech.events.done() == torrent.pieces();
-  }));
+  ASSERT_TRUE(completes(leech, torrent));
   EXPECT_EQ(leech.store->bytes(), torrent.image);
+  EXPECT_TRUE(leech.events.failed_deliveries.empty());
 }
 
 TEST_F(Transfer, ADeliveredPieceThatIsWrongIsReportedAndNotKept) {
   const auto torrent = test::make_test_torrent(2 * kPieceSize, kPieceSize);
   auto& leech = add_leech(node(2), torrent);
   leech.swarm->deliver(torrent.id, PieceIndex(0), Bytes(kPieceSize, 7));
-  ASSERT_TRUE(main_.run_until([&] { return leech.events.failed.size() == 1; }));
+  ASSERT_TRUE(main_.run_until([&] { return leech.events.failed_deliveries.size() == 1; }));
   leech.swarm->deliver(torrent.id, PieceIndex(1), Bytes(kPieceSize - 1, 7));
-  ASSERT_TRUE(main_.run_until([&] { return leech.events.failed.size() == 2; }));
+  ASSERT_TRUE(main_.run_until([&] { return leech.events.failed_deliveries.size() == 2; }));
   EXPECT_EQ(leech.events.done(), 0);
+  deliver(leech, torrent, PieceIndex(0));
+  deliver(leech, torrent, PieceIndex(1));
+  ASSERT_TRUE(completes(leech, torrent));
+  EXPECT_TRUE(leech.events.failed.empty());
 }
 
 TEST_F(Transfer, ReservedPiecesStillComeFromPeersInTheEnd) {
@@ -186,26 +185,70 @@ TEST_F(Transfer, AnIncompleteInstalledTreeOffersWhatItHasAndIsNeverWritten) {
   EXPECT_EQ(part.events.done(), 0);
 }
 
-TEST_F(Transfer, AStoreThatCannotBeReadStopsItsArtifactAndNoOther) {
+TEST_F(Transfer, AFileThatChangedIsWithdrawnAndThePeersStay) {
+  const auto torrent = test::make_test_torrent(16 * kPieceSize, kPieceSize);
+  constexpr std::size_t kLeft = 13;
+  auto options = test::node_options(2);
+  options.limits.upload_bytes_per_s = 256 * 1024;  // some seconds: long enough for views
+  auto& seed = add_seed(node(2, options), torrent);
+  seed.store->lose(kPieceSize, 4, 6);
+  auto& leech = add_leech(node(3), torrent);
+  connect(leech, seed, torrent);
+  bool parted = false;
+  ASSERT_TRUE(main_.run_until([&] {
+    parted = parted || (leech.events.done() < kLeft && leech.events.left_alone > 0);
+    return leech.events.done() == kLeft && seed.events.lost.size() == 3;
+  }));
+  EXPECT_FALSE(parted);
+  std::ranges::sort(seed.events.lost);
+  EXPECT_EQ(seed.events.lost, (std::vector{PieceIndex(4), PieceIndex(5), PieceIndex(6)}));
+  EXPECT_EQ(seed.events.loss_errors.front().kind, ErrorKind::verification_failed);
+  EXPECT_TRUE(seed.events.store_errors.empty());
+
+  // One that comes later learns at once what is no longer there.
+  auto& late = add_leech(node(4), torrent);
+  connect(late, seed, torrent);
+  bool told = false;
+  ASSERT_TRUE(main_.run_until([&] {
+    const auto& view = late.events.view;
+    const bool connected =
+        std::ranges::any_of(view.peers, [](const auto& peer) { return peer.node == 1002; });
+    told = told || (connected && view.availability[3] > 0 && view.availability[4] == 0 &&
+                    view.availability[5] == 0 && view.availability[6] == 0);
+    return told;
+  }));
+
+  auto& whole = add_seed(node(5), torrent);
+  connect(leech, whole, torrent);
+  connect(late, whole, torrent);
+  ASSERT_TRUE(completes(leech, torrent));
+  ASSERT_TRUE(completes(late, torrent));
+  EXPECT_EQ(leech.store->bytes(), torrent.image);
+}
+
+TEST_F(Transfer, AStoreThatCannotBeCheckedStopsItsArtifactAndNoOther) {
   const auto bad = test::make_test_torrent(8 * kPieceSize, kPieceSize, 1);
   const auto good = test::make_test_torrent(8 * kPieceSize, kPieceSize, 2);
-  auto& seed = add_seed(node(2), bad);
-  seed.store->fail_reads();
+  auto& leech = node(2);
+  leech.store = std::make_shared<MemoryStore>(bad.image.size());
+  leech.store->fail_reads();
+  auto artifact = test::describe(bad, leech.store, false);
+  artifact.partial[PieceIndex(0)] = {true, true, true, true};  // read when it is checked
+  ASSERT_TRUE(leech.swarm->add(bad.id, std::move(artifact), leech.events));
   const auto good_store = std::make_shared<MemoryStore>(good.image);
   test::RecordedEvents good_events;
-  ASSERT_TRUE(seed.swarm->add(good.id, test::describe(good, good_store, true), good_events));
-  auto& leech = add_leech(node(3), bad);
-  connect(leech, seed, bad);
-  ASSERT_TRUE(main_.run_until([&] { return !seed.events.store_errors.empty(); }));
-  EXPECT_EQ(seed.events.store_errors.front().kind, ErrorKind::verification_failed);
+  ASSERT_TRUE(leech.swarm->add(good.id, test::describe(good, good_store, true), good_events));
+  ASSERT_TRUE(main_.run_until([&] { return !leech.events.store_errors.empty(); }));
+  EXPECT_EQ(leech.events.store_errors.front().kind, ErrorKind::verification_failed);
 
-  auto& other = add_leech(node(4), good);
-  connect(other, seed, good);
+  auto& other = add_leech(node(3), good);
+  connect(other, leech, good);
   ASSERT_TRUE(completes(other, good));
-  EXPECT_EQ(seed.events.store_errors.size(), 1);
+  EXPECT_EQ(leech.events.store_errors.size(), 1);
   EXPECT_TRUE(good_events.store_errors.empty());
   // Anew, with a store that works:
-  add_seed(seed, bad);
+  auto& seed = add_seed(node(4), bad);
+  add_leech(leech, bad);
   connect(leech, seed, bad);
   EXPECT_TRUE(completes(leech, bad));
 }
