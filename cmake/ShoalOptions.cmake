@@ -11,6 +11,10 @@ if(SHOAL_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(SHOAL_FUZZ)  # coverage for libFuzzer in all of our code; its main only in the fuzzers
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})

@@ -115,6 +115,8 @@ class Parser {
 
 }  // namespace
 
+BencodeValue::BencodeValue() = default;
+
 const BencodeValue* BencodeValue::find(std::string_view key, Type wanted) const {
   auto found =
       std::lower_bound(dictionary.begin(), dictionary.end(), key,

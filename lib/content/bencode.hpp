@@ -29,6 +29,9 @@ struct BencodeValue {
   std::vector<std::pair<std::string_view, BencodeValue>> dictionary;  // keys ascending, unique
   ByteView raw;                                                       // the whole encoded value
 
+  // Out of line: clang cannot see through the recursion of an implicit one.
+  BencodeValue();
+
   // The dictionary's value for the key if it has that type, otherwise null.
   const BencodeValue* find(std::string_view key, Type wanted) const;
 };

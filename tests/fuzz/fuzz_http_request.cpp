@@ -1,0 +1,49 @@
+// Requests to the local API, to `shoal-publish serve` and to the tracker, in two parts whose border
+// the first byte gives: what arrives in pieces must be read as what arrives at once.
+#include "fuzzer.hpp"
+#include "http/request_parser.hpp"
+
+namespace {
+
+using namespace shoal;
+
+// The requests accepted on a connection, each as one line of text.
+std::vector<std::string> requests(ByteView bytes, std::size_t border) {
+  http::Limits limits;
+  limits.max_header_bytes = 4096;
+  limits.max_body_bytes = 4096;
+  http::RequestParser parser(limits);
+  std::vector<std::string> out;
+  for (auto part : {bytes.first(border), bytes.subspan(border)}) {
+    parser.feed(part);
+    for (;;) {
+      auto status = parser.advance();
+      if (status == http::RequestParser::Status::need_more) break;
+      if (status == http::RequestParser::Status::continue_expected) continue;
+      if (status == http::RequestParser::Status::refused) {
+        static_cast<void>(parser.take_refusal());
+        return out;
+      }
+      auto request = parser.take();
+      fuzz::require(request.path.starts_with('/'), "a path begins with a slash");
+      fuzz::require(request.body.size() <= limits.max_body_bytes, "a body is bounded");
+      static_cast<void>(request.query("cursor"));
+      out.push_back(request.method + ' ' + request.path + '?' + request.raw_query + ' ' +
+                    request.body);
+      if (!parser.keep_alive()) return out;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+SHOAL_FUZZER(http_request) {
+  if (bytes.empty()) return;
+  auto rest = bytes.subspan(1);
+  std::size_t border = rest.size() * bytes[0] / 256;
+  // Only what is accepted: of a request that is malformed, the parser may see that later when it
+  // comes in pieces.
+  fuzz::require(requests(rest, border) == requests(rest, rest.size()),
+                "the border between two reads makes no difference");
+}
