@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::int64_t kApplicationId = 0x53684c31;  // "ShL1"
 
+// PRAGMA user_version, a number in the file's header: 1 from a closing in order to the next
+// opening.
+constexpr std::int64_t kClosedInOrder = 1;
+
 constexpr std::string_view kTables = R"(
 CREATE TABLE repositories(
   id INTEGER PRIMARY KEY,
@@ -82,6 +86,16 @@ Result<void> claim(Database& database) {
   return transaction.commit();
 }
 
+Result<void> check_whole_file(Database& database) {
+  SHOAL_ASSIGN(auto check, database.prepare("PRAGMA quick_check(1)"));
+  SHOAL_ASSIGN(bool row, check->step());
+  if (auto verdict = row ? check->text(0) : "no answer"; verdict != "ok")
+    return fail(ErrorKind::state_corrupt, fmt::format("the state database is damaged: {}", verdict),
+                "Stop the daemon, keep a copy of shoal.db and shoal.db-wal and report it; without "
+                "the files the daemon starts anew, and installed files stay as they are.");
+  return {};
+}
+
 }  // namespace
 
 std::span<const Migration> migrations() { return kMigrations; }
@@ -95,16 +109,18 @@ Result<void> migrate(Database& database, std::span<const Migration> steps) {
                             "versions up to {}",
                             version, steps.size()),
                 "Update Shoal: a newer one wrote this state.");
-  SHOAL_ASSIGN(auto check, database.prepare("PRAGMA quick_check(1)"));
-  SHOAL_ASSIGN(bool row, check->step());
-  if (auto verdict = row ? check->text(0) : "no answer"; verdict != "ok")
-    return fail(ErrorKind::state_corrupt, fmt::format("the state database is damaged: {}", verdict),
-                "Stop the daemon, keep a copy of shoal.db and shoal.db-wal and report it; without "
-                "the files the daemon starts anew, and installed files stay as they are.");
-  check.reset();
+  SHOAL_ASSIGN(auto closed, database.integer("PRAGMA user_version"));
+  bool outdated = version < static_cast<std::int64_t>(steps.size());
+  if (closed != kClosedInOrder || outdated) SHOAL_TRY(check_whole_file(database));
+  SHOAL_TRY(database.execute("PRAGMA user_version=0"));
   for (auto next = static_cast<std::size_t>(version); next < steps.size(); ++next)
     SHOAL_TRY(take_step(database, next + 1, steps[next]));
   return {};
+}
+
+void mark_closed(Database& database) {
+  // When this fails, the next start checks the file: nothing is lost.
+  (void)database.execute(fmt::format("PRAGMA user_version={}", kClosedInOrder));
 }
 
 }  // namespace shoal::store

@@ -66,7 +66,7 @@ Result<void> Store::Impl::write_documents(std::int64_t install,
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Store::~Store() = default;
+Store::~Store() { mark_closed(*impl_->db); }
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& state_dir) {
   SHOAL_TRY(make_directories(state_dir, 0700));

@@ -323,6 +323,33 @@ TEST_F(StoreTest, CorruptFilesAreReported) {
   open();
 }
 
+// Damage in a page that opening does not read: found by reading the whole file only.
+TEST_F(StoreTest, TheWholeFileIsCheckedUnlessItWasClosedInOrder) {
+  {
+    auto store = open();
+    auto row = add_install(*store);
+    for (int i = 0; i < 50; ++i)
+      ASSERT_TRUE(store->put_documents(row.id, {{std::to_string(i), Bytes(5000, 7)}}));
+  }
+  ASSERT_EQ(open_raw()->integer("PRAGMA user_version").value(), 1);
+  auto damaged = shoal::test::read_text(file());
+  damaged.replace(damaged.size() - 4096, 4096, std::string(4096, '\x5a'));
+  dir_.write("shoal.db", damaged);
+  open();                                                     // in order, so quickly
+  ASSERT_TRUE(open_raw()->execute("PRAGMA user_version=0"));  // as a killed daemon leaves it
+  EXPECT_EQ(open_error(), ErrorKind::state_corrupt);
+}
+
+TEST_F(StoreTest, WhileItIsOpenTheFileCountsAsNotClosedInOrder) {
+  open();  // and closed
+  auto store = open();
+  auto copy = dir_ / "copy";
+  std::filesystem::create_directory(copy);
+  for (const char* name : {"shoal.db", "shoal.db-wal"})
+    std::filesystem::copy_file(dir_ / name, copy / name);  // what a kill would leave
+  EXPECT_EQ(Database::open(copy / "shoal.db").value()->integer("PRAGMA user_version").value(), 0);
+}
+
 TEST_F(StoreTest, AnotherProgramsDatabaseIsLeftAlone) {
   ASSERT_TRUE(open_raw()->execute("CREATE TABLE theirs(a)"));
   EXPECT_EQ(open_error(), ErrorKind::state_corrupt);
