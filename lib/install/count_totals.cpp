@@ -1,5 +1,5 @@
-// The figures of a plan. What must be fetched is counted in 16 KiB blocks, for that is what peers
-// send; what the edge would send, in frames of its index.
+// The figures of a plan, and which chunks are worth their copying. What must be fetched is counted
+// in 16 KiB blocks, for that is what peers send; what the edge would send, in frames of its index.
 #include "install/coverage.hpp"
 #include "install/old_tree.hpp"
 
@@ -56,32 +56,55 @@ void count_missing(const ComponentPlan& plan, const Coverage& coverage, PlanTota
           edge_bytes_of(*plan.target.index, PieceIndex(p), coverage.blocks_of(PieceIndex(p)));
 }
 
-}  // namespace
-
-void count_totals(Plan& plan) {
-  PlanTotals totals;
+// What whole files and chunks will cover, by component.
+std::vector<Coverage> coverage_of(const Plan& plan) {
   std::vector<Coverage> coverage;
   for (const auto& component : plan.components) {
     const auto& files = component.target.component->files;
     auto& covered = coverage.emplace_back(*component.target.component);
-    for (std::size_t f = 0; f < files.size(); ++f) {
-      FileOrigin origin = component.files[f].origin;
-      totals.final_bytes += files[f].size;
-      if (is_there_whole(origin)) {
-        covered.add(files[f].offset, files[f].size);
-        totals.reuse_bytes += files[f].size;
-      }
-      if (!is_written(origin)) continue;
-      totals.write_bytes += files[f].size;
-      totals.peak_extra_bytes += (files[f].size + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
-    }
+    for (std::size_t f = 0; f < files.size(); ++f)
+      if (is_there_whole(component.files[f].origin)) covered.add(files[f].offset, files[f].size);
   }
   for (const auto& source : plan.reuse) {
     const auto& file =
         plan.components[source.component].target.component->files[source.file.value()];
     coverage[source.component].add(file.offset + source.offset, source.chunk.length);
-    totals.reuse_bytes += source.chunk.length;
   }
+  return coverage;
+}
+
+// A block is fetched whole unless all of it is here: a chunk that completes none would be written
+// only to be written over.
+void drop_useless_chunks(Plan& plan, const std::vector<Coverage>& coverage) {
+  std::erase_if(plan.reuse, [&](const ReuseSource& source) {
+    const auto& file =
+        plan.components[source.component].target.component->files[source.file.value()];
+    std::uint64_t begin = file.offset + source.offset;
+    std::uint64_t last = (begin + source.chunk.length - 1) / kBlockSize;
+    for (std::uint64_t block = begin / kBlockSize; block <= last; ++block)
+      if (coverage[source.component].has_block(block)) return false;
+    return true;
+  });
+}
+
+}  // namespace
+
+void count_totals(Plan& plan) {
+  auto coverage = coverage_of(plan);
+  drop_useless_chunks(plan, coverage);
+  PlanTotals totals;
+  for (const auto& component : plan.components) {
+    const auto& files = component.target.component->files;
+    for (std::size_t f = 0; f < files.size(); ++f) {
+      FileOrigin origin = component.files[f].origin;
+      totals.final_bytes += files[f].size;
+      if (is_there_whole(origin)) totals.reuse_bytes += files[f].size;
+      if (!is_written(origin)) continue;
+      totals.write_bytes += files[f].size;
+      totals.peak_extra_bytes += (files[f].size + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
+    }
+  }
+  for (const auto& source : plan.reuse) totals.reuse_bytes += source.chunk.length;
   for (std::size_t c = 0; c < plan.components.size(); ++c)
     count_missing(plan.components[c], coverage[c], totals);
   totals.removed_files = plan.remove_files.size();

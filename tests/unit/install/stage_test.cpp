@@ -70,6 +70,22 @@ TEST(Stage, ReusedBlocksAreRightAndComplementTheFetchedOnes) {
   EXPECT_EQ(staging->reused_bytes, plan->totals.reuse_bytes);
 }
 
+// A block that is not wholly here is fetched: what is here of it would be written over.
+TEST(Stage, NoChunkIsCopiedThatCompletesNoBlock) {
+  Lab lab;
+  auto bytes = noise(1, 1'000'000);
+  ASSERT_OK(lab.change_to(release_of({{"a", file_of(bytes)}}), "c1"));
+  for (std::size_t at = 0; at < bytes.size(); at += 12'000) bytes[at] ^= 1;
+  std::vector releases = {release_of({{"a", file_of(bytes)}})};
+  auto plan = lab.plan(releases);
+  ASSERT_OK(plan);
+  EXPECT_EQ(plan->totals.fetch_bytes, 62 * content::kBlockSize);  // all of it
+  EXPECT_EQ(plan->totals.reuse_bytes, 0u);
+  auto staging = stage(lab.library, "c2", *plan, lab.pool, lab.stop);
+  ASSERT_OK(staging);
+  EXPECT_EQ(staging->written_bytes, 0u);
+}
+
 TEST(Stage, AnUpdateThatOnlyMovesHasEverything) {
   Lab lab;
   Tree tree;
