@@ -130,7 +130,10 @@ Result<UniqueFd> BeneathDir::open_at(std::string_view path, int flags, ::mode_t 
 
 Result<UniqueFd> BeneathDir::open_parent(const RelativePath& path) const {
   auto parent = path.parent();
-  return open_at(parent.empty() ? "." : parent, O_PATH | O_DIRECTORY);
+  if (!parent.empty()) return open_at(parent, O_PATH | O_DIRECTORY);
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));  // no walk: it is this one
+  if (!fd) return fail(system_error(errno, "open", name_));
+  return fd;
 }
 
 Result<BeneathDir> BeneathDir::sub(const RelativePath& path) const {
@@ -160,13 +163,20 @@ Result<UniqueFd> BeneathDir::open_write(const RelativePath& path) const {
 
 Result<UniqueFd> BeneathDir::create(const RelativePath& path, bool executable,
                                     bool truncate) const {
-  SHOAL_TRY(make_parents(path));
   // A new file in place of the old one, rather than the old one emptied: it may be a FIFO, or have
   // another name elsewhere.
   if (truncate)
     if (auto removed = unlink(path); !removed && removed.error().kind != ErrorKind::not_found)
       return fail(removed.error());
-  auto fd = open_at(path.text(), O_RDWR | O_CREAT | O_EXCL, executable ? 0755 : 0644);
+  auto open_new = [&] {
+    return open_at(path.text(), O_RDWR | O_CREAT | O_EXCL, executable ? 0755 : 0644);
+  };
+  auto fd = open_new();
+  if (fd) return fd;  // the folder is mostly there
+  if (!exists(path)) {
+    SHOAL_TRY(make_parents(path));
+    fd = open_new();
+  }
   if (!fd && exists(path))
     return fail(ErrorKind::conflict, fmt::format("create {}: it exists", shown(path.text())));
   return fd;

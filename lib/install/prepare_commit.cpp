@@ -6,6 +6,7 @@
 #include "install/commit.hpp"
 #include "install/journal.hpp"
 #include "install/look.hpp"
+#include "install/open_folder.hpp"
 
 namespace shoal::install {
 namespace {
@@ -14,9 +15,9 @@ std::unexpected<Error> not_verified(const RelativePath& path, std::string_view w
   return fail(ErrorKind::verification_failed, fmt::format("commit {}: {}", path.text(), why));
 }
 
-Result<void> add_file(const BeneathDir& library, const FilePlan& plan,
-                      const content::FileEntry& entry, const TreeImage::FileState& state,
-                      const RelativePath& staging, Journal& journal) {
+Result<void> add_file(OpenFolder& folder, const FilePlan& plan, const content::FileEntry& entry,
+                      const TreeImage::FileState& state, const RelativePath& staging,
+                      Journal& journal) {
   auto component = static_cast<std::uint32_t>(journal.components.size() - 1);
   auto& stamps = journal.components.back().stamps;
   auto file = static_cast<std::uint32_t>(stamps.size());
@@ -28,7 +29,8 @@ Result<void> add_file(const BeneathDir& library, const FilePlan& plan,
   stamps.push_back(state.stamp);
   if (plan.set_mode) journal.modes.push_back({entry.path, state.stamp, entry.executable});
   if (state.place == TreeImage::Place::installed) return {};
-  SHOAL_ASSIGN(auto there, look(library, entry.path.beneath(staging)));
+  auto place = folder.of(entry.path.beneath(staging));
+  SHOAL_ASSIGN(auto there, look(place.directory, place.path));
   if (!there || there->type != EntryType::file || there->stamp != state.stamp)
     return not_verified(entry.path, "it has changed since it was verified");
   journal.place.push_back(
@@ -47,10 +49,11 @@ Result<Bytes> prepare_commit(const BeneathDir& library, const Plan& plan, const 
   for (std::size_t c = 0; c < plan.components.size(); ++c) {
     const auto& component = *plan.components[c].target.component;
     journal.components.push_back({component.name, {}});
-    auto folder = staging_folder(change, component.name);
+    auto staged = staging_folder(change, component.name);
+    OpenFolder folder(library);
     for (std::uint32_t f = 0; f < component.files.size(); ++f)
-      SHOAL_TRY(add_file(library, plan.components[c].files[f], component.files[f],
-                         staging.components[c].image->file_state(FileIndex(f)), folder, journal));
+      SHOAL_TRY(add_file(folder, plan.components[c].files[f], component.files[f],
+                         staging.components[c].image->file_state(FileIndex(f)), staged, journal));
     for (const auto& link : component.symlinks) journal.links.push_back({link.path, link.target});
     for (const auto& path : component.directories) journal.folders.push_back(path);
   }

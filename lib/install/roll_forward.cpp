@@ -14,6 +14,7 @@
 #include "install/commit.hpp"
 #include "install/journal.hpp"
 #include "install/look.hpp"
+#include "install/open_folder.hpp"
 #include "install/user_files.hpp"
 
 namespace shoal::install {
@@ -66,12 +67,14 @@ Result<void> Roller::set_aside() {
 }
 
 Result<void> Roller::remove_old() {
+  OpenFolder folder(library_);
   for (std::size_t i = 0; i < journal_.remove.size(); ++i) {
     const auto& [path, stamp] = journal_.remove[i];
-    SHOAL_ASSIGN(auto there, look(library_, installed(path)));
+    auto place = folder.of(installed(path));
+    SHOAL_ASSIGN(auto there, look(place.directory, place.path));
     if (!there || there->type == EntryType::directory || there->stamp != stamp) continue;
     step("commit.remove", i);
-    SHOAL_TRY(library_.unlink(installed(path)));
+    SHOAL_TRY(place.directory.unlink(place.path));
   }
   step("commit.remove_folders");
   for (const auto& path : journal_.remove_folders) {
@@ -121,6 +124,7 @@ Result<void> Roller::place(const Journal::Placement& placement) {
   SHOAL_TRY(clear_the_way(placement, *staged));
   SHOAL_TRY(library_.rename(from, installed(placement.path)));
   // rename() of two links of one file does nothing and leaves both.
+  if (staged->links == 1) return {};
   auto leftover = library_.unlink(from);
   if (!leftover && leftover.error().kind != ErrorKind::not_found) return leftover;
   return {};

@@ -103,16 +103,21 @@ Result<bool> FileStager::link(FileIndex file) const {
 // True: it was there already, of the right size.
 Result<bool> FileStager::make_file(FileIndex file) const {
   auto path = staged_path(file);
-  SHOAL_ASSIGN(auto there, look(library_, path));
-  if (there && there->type == EntryType::file && there->links == 1 &&
-      there->stamp.size == entry(file).size) {
-    if (there->executable != entry(file).executable)
-      SHOAL_TRY(library_.set_executable(path, entry(file).executable));
-    return true;
+  auto fd = library_.create(path, entry(file).executable);
+  if (!fd && fd.error().kind != ErrorKind::conflict) return fail(std::move(fd.error()));
+  if (!fd) {
+    SHOAL_ASSIGN(auto there, look(library_, path));
+    if (there && there->type == EntryType::file && there->links == 1 &&
+        there->stamp.size == entry(file).size) {
+      if (there->executable != entry(file).executable)
+        SHOAL_TRY(library_.set_executable(path, entry(file).executable));
+      return true;
+    }
+    if (there) SHOAL_TRY(library_.remove_all(path));
+    fd = library_.create(path, entry(file).executable);
+    if (!fd) return fail(std::move(fd.error()));
   }
-  if (there) SHOAL_TRY(library_.remove_all(path));
-  SHOAL_ASSIGN(auto fd, library_.create(path, entry(file).executable));
-  SHOAL_TRY(set_size(fd.get(), entry(file).size, path.text()));
+  SHOAL_TRY(set_size(fd->get(), entry(file).size, path.text()));
   return false;
 }
 
