@@ -38,7 +38,7 @@ class Mailbox {
     std::lock_guard lock(mutex_);
     if (downloader_ == nullptr) return;
     commands_.push_back(std::move(command));
-    downloader_->wake();
+    if (commands_.size() == 1) downloader_->wake();  // the others are found with it
   }
   std::vector<Command> take_all() {
     std::lock_guard lock(mutex_);
