@@ -5,36 +5,19 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "ceremony.hpp"
 #include "publish/check.hpp"
 #include "publish/inspect.hpp"
+#include "report.hpp"
 #include "terminal.hpp"
 
 namespace shoal::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kOk = 0, kFailed = 1, kUsage = 2;
-
-publish::Environment environment() { return {SystemClock().now(), {}, {}}; }
-
-publish::KeyStore keys_of(const CommonOptions& common, bool new_passphrase = false) {
-  return publish::KeyStore(common.keys, ask_passphrase(new_passphrase));
-}
-
-Result<publish::Repository> open_repository(const CommonOptions& common) {
-  return publish::Repository::open(common.repository, environment());
-}
-
-void print_json(const json& document) { fmt::print("{}\n", document.dump(2)); }
-
-void print_warnings(const std::vector<std::string>& warnings) {
-  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
-}
 
 json to_json(const publish::BuildStatistics& statistics) {
   return {{"files", statistics.files},
@@ -43,6 +26,10 @@ json to_json(const publish::BuildStatistics& statistics) {
           {"edge_bytes", statistics.edge_bytes},
           {"new_bundle_bytes", statistics.new_bundle_bytes},
           {"reused_pieces", statistics.reused_pieces}};
+}
+
+json proposal_path(const CommonOptions& common, const std::optional<publish::Proposal>& proposal) {
+  return proposal ? json(common.propose.string()) : json();
 }
 
 json to_json(const std::vector<publish::Finding>& findings) {
@@ -62,12 +49,12 @@ Result<int> init(const CommonOptions& common, const InitOptions& options) {
   if (common.json) {
     print_json({{"repository", common.repository.string()},
                 {"root", root},
-                {"keys", common.keys.string()},
+                {"keys", keys.folder().string()},
                 {"keys_made", report.keys_made},
                 {"key_ids", report.key_ids}});
   } else {
     fmt::print("Repository {} is ready; {} keys made in {}.\n", common.repository.string(),
-               report.keys_made, common.keys.string());
+               report.keys_made, keys.folder().string());
     fmt::print("Give {} to clients: shoal repo add URL --root {}\n", root, root);
   }
   return kOk;
@@ -86,6 +73,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
   }
   SHOAL_ASSIGN(auto report, std::move(result));
   const auto& build = request.build;
+  if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
   if (common.json) {
     json document = to_json(report.statistics);
     document.update({{"product", build.product},
@@ -93,7 +81,8 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
                      {"component", build.component},
                      {"nothing_to_do", report.nothing_to_do},
                      {"channels", report.channels},
-                     {"warnings", report.warnings}});
+                     {"warnings", report.warnings},
+                     {"proposal", proposal_path(common, report.proposal)}});
     print_json(document);
     return kOk;
   }
@@ -104,41 +93,52 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
     return kOk;
   }
   const auto& numbers = report.statistics;
-  fmt::print("Published {} {} ({}): {} files, {}; {} on the edge, {} of them new.\n", build.product,
-             build.version, build.component, numbers.files, human_bytes(numbers.tree_bytes),
+  fmt::print("{} {} {} ({}): {} files, {}; {} on the edge, {} of them new.\n",
+             report.proposal ? "Proposed" : "Published", build.product, build.version,
+             build.component, numbers.files, human_bytes(numbers.tree_bytes),
              human_bytes(numbers.edge_bytes), human_bytes(numbers.new_bundle_bytes));
   for (const auto& name : report.channels)
-    fmt::print("Channel {} is now {}.\n", name, build.version);
+    fmt::print("Channel {} {} {}.\n", name, report.proposal ? "will be" : "is now", build.version);
   return kOk;
 }
 
 Result<int> channel(const CommonOptions& common, const ChannelOptions& options) {
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
-  SHOAL_ASSIGN(bool changed,
-               repository.set_channel(options.product, options.channel, options.version, keys));
+  SHOAL_ASSIGN(auto report, repository.set_channel(options.product, options.channel,
+                                                   options.version, keys, !common.propose.empty()));
+  if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
   if (common.json)
     print_json({{"product", options.product},
                 {"channel", options.channel},
                 {"version", options.version},
-                {"changed", changed}});
+                {"changed", report.changed},
+                {"proposal", proposal_path(common, report.proposal)}});
   else
     fmt::print("Channel {} of {} {} {}.\n", options.channel, options.product,
-               changed ? "is now" : "was already", options.version);
+               report.proposal  ? "will be"
+               : report.changed ? "is now"
+                                : "was already",
+               options.version);
   return kOk;
 }
 
-Result<int> refresh(const CommonOptions& common) {
+Result<int> refresh(const CommonOptions& common, bool all) {
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
-  SHOAL_ASSIGN(auto report, repository.refresh(keys));
+  SHOAL_ASSIGN(auto report, repository.refresh(keys, {all, !common.propose.empty()}));
+  if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
   auto expires = format_utc(repository.state().timestamp.expires);
   if (common.json) {
-    print_json({{"renewed", report.renewed}, {"warnings", report.warnings}, {"expires", expires}});
-  } else {
-    print_warnings(report.warnings);
-    fmt::print("Signed anew: {}. Good until {}.\n", fmt::join(report.renewed, ", "), expires);
+    print_json({{"renewed", report.renewed},
+                {"warnings", report.warnings},
+                {"expires", expires},
+                {"proposal", proposal_path(common, report.proposal)}});
+    return kOk;
   }
+  print_warnings(report.warnings);
+  if (!report.renewed.empty())
+    fmt::print("Signed anew: {}. Good until {}.\n", fmt::join(report.renewed, ", "), expires);
   return kOk;
 }
 
@@ -250,20 +250,6 @@ Result<int> serve(const CommonOptions& common, const publish::ListenAddress& lis
     std::fflush(stdout);
   }));
   return kOk;
-}
-
-int report_error(const Error& error, bool as_json) {
-  if (as_json) {
-    json document = {{"error",
-                      {{"kind", info(error.kind).name},
-                       {"message", error.message},
-                       {"remedy", error.remedy_or_default()},
-                       {"retryable", error.retryable()}}}};
-    fmt::print(stderr, "{}\n", document.dump(2));
-  } else {
-    fmt::print(stderr, "shoal-publish: {}\n", error.describe());
-  }
-  return error.kind == ErrorKind::invalid_request ? kUsage : kFailed;
 }
 
 }  // namespace shoal::cli

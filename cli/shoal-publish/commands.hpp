@@ -14,7 +14,8 @@ namespace shoal::cli {
 
 struct CommonOptions {
   std::filesystem::path repository;
-  std::filesystem::path keys;
+  std::vector<std::filesystem::path> keys;  // folders and files
+  std::filesystem::path propose;            // where a proposal is left; empty: nowhere
   bool json = false;
 };
 
@@ -36,7 +37,7 @@ struct ImageOptions {
 Result<int> init(const CommonOptions& common, const InitOptions& options);
 Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& request);
 Result<int> channel(const CommonOptions& common, const ChannelOptions& options);
-Result<int> refresh(const CommonOptions& common);
+Result<int> refresh(const CommonOptions& common, bool all);
 Result<int> list(const CommonOptions& common);
 Result<int> check(const CommonOptions& common);
 Result<int> image(const CommonOptions& common, const ImageOptions& options);

@@ -1,15 +1,28 @@
 // The command line of shoal-publish: what each command takes, and nothing else. The commands
 // themselves are in commands.cpp.
 #include <fmt/core.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "ceremony.hpp"
 #include "commands.hpp"
 
 namespace {
 
 using namespace shoal;
+
+// Ctrl-C ends the work at the next file or window, and leaves the repository as it was.
+StopToken stop_at_interrupt() {
+  static StopToken stop;
+  struct ::sigaction action{};
+  action.sa_handler = [](int) { stop.request_stop(); };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one ends the program at once
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  return stop;
+}
 
 struct Program {
   CLI::App app{"shoal-publish makes signed releases: keys, repositories, channels"};
@@ -20,15 +33,34 @@ struct Program {
   cli::ChannelOptions channel;
   cli::ImageOptions image;
   std::string listen = "127.0.0.1:8080";
+  bool all = false;
+  cli::KeyOptions key;
+  cli::ProposeOptions propose;
+  cli::ProposalOptions proposal;
+  cli::DelegateOptions delegate;
   std::function<Result<int>()> run;
+
+  void add_json(CLI::App* out, std::function<Result<int>()> action) {
+    out->add_flag("--json", common.json, "Print one JSON document");
+    out->callback([this, action = std::move(action)] { run = action; });
+  }
+  void add_keys(CLI::App* out, bool required) {
+    out->add_option("--keys", common.keys,
+                    "Folder of secret keys, or one key file; may be repeated")
+        ->required(required)
+        ->allow_extra_args(false);
+  }
+  void add_propose(CLI::App* out) {
+    out->add_option("--propose", common.propose,
+                    "Where keys are missing, leave a proposal in this file for others to sign");
+  }
 
   CLI::App* command(const std::string& name, const std::string& help, bool needs_keys,
                     std::function<Result<int>()> action) {
     auto* out = app.add_subcommand(name, help);
     out->add_option("REPO", common.repository, "Folder of the repository")->required();
-    if (needs_keys) out->add_option("--keys", common.keys, "Folder of the secret keys")->required();
-    out->add_flag("--json", common.json, "Print one JSON document");
-    out->callback([this, action = std::move(action)] { run = action; });
+    if (needs_keys) add_keys(out, true);
+    add_json(out, std::move(action));
     return out;
   }
 
@@ -51,9 +83,13 @@ struct Program {
   }
 
   void add_release() {
-    auto* out = command("release", "Publish a tree as a version of a product", true,
-                        [this] { return cli::release(common, release); });
+    auto* out = command("release", "Publish a tree as a version of a product", true, [this] {
+      release.may_propose = !common.propose.empty();
+      release.stop = stop_at_interrupt();
+      return cli::release(common, release);
+    });
     out->add_option("TREE", release.tree, "Folder to publish")->required();
+    add_propose(out);
     auto& build = release.build;
     out->add_option("--product", build.product, "Id of the product")->required();
     out->add_option("--version", build.version, "The version's name")->required();
@@ -78,6 +114,7 @@ struct Program {
   void add_channel() {
     auto* out = command("channel", "Let a channel point at a version", true,
                         [this] { return cli::channel(common, channel); });
+    add_propose(out);
     out->add_option("--product", channel.product)->required();
     out->add_option("--channel", channel.channel)->required();
     out->add_option("--version", channel.version)->required();
@@ -101,13 +138,108 @@ struct Program {
     out->add_option("--listen", listen, "ADDRESS:PORT")->capture_default_str();
   }
 
+  void add_refresh() {
+    auto* out = command("refresh", "Sign timestamp and snapshot anew when they are due; for timers",
+                        true, [this] { return cli::refresh(common, all); });
+    out->add_flag("--all", all,
+                  "Also root, targets and products that are due and whose keys are "
+                  "here");
+    add_propose(out);
+  }
+
+  void add_key() {
+    auto* group = app.add_subcommand("key", "Make and show keys");
+    group->require_subcommand(1);
+    auto* make = group->add_subcommand("new", "Make a key: FILE is secret, FILE.pub is for others");
+    make->add_option("FILE", key.file, "File of the secret key")->required();
+    make->add_flag("--no-passphrase", key.no_passphrase, "Leave it unsealed");
+    add_json(make, [this] { return cli::key_new(common, key); });
+    auto* show =
+        group->add_subcommand("show", "The fingerprint of a key, in hexadecimal and words");
+    show->add_option("FILE", key.file, "Secret key or .pub")->required();
+    add_json(show, [this] { return cli::key_show(common, key); });
+  }
+
+  // review, sign and apply are the same for both kinds.
+  CLI::App* add_proposals(publish::ProposalKind kind, const std::string& help) {
+    auto* group = app.add_subcommand(name_of(kind), help);
+    group->require_subcommand(1);
+    auto trusted = [this](CLI::App* out) {
+      out->add_option("PROPOSAL", proposal.files, "File of the proposal")->required()->expected(1);
+      out->add_option("--trusted-root", proposal.trusted_root,
+                      "A root.json that you kept: the proposal must build on it");
+    };
+    auto* review =
+        group->add_subcommand("review", "What a proposal changes, and who has signed it");
+    trusted(review);
+    add_json(review, [this, kind] { return cli::proposal_review(common, kind, proposal); });
+    auto* sign = group->add_subcommand("sign", "Show what a proposal changes, ask, and sign it");
+    trusted(sign);
+    sign->add_option("--key", proposal.key, "File of your secret key")->required();
+    sign->add_flag("--yes", proposal.yes, "Do not ask");
+    add_json(sign, [this, kind] { return cli::proposal_sign(common, kind, proposal); });
+    auto* apply = group->add_subcommand("apply", "Publish a proposal that is signed");
+    apply->add_option("REPO", common.repository, "Folder of the repository")->required();
+    apply->add_option("PROPOSAL", proposal.files, "Its file; copies signed by others, too")
+        ->required();
+    add_keys(apply, false);
+    add_json(apply, [this, kind] { return cli::proposal_apply(common, kind, proposal); });
+    return group;
+  }
+
+  void add_root() {
+    auto* group = add_proposals(publish::ProposalKind::root,
+                                "Change the root, by a proposal that "
+                                "its holders sign");
+    auto* out = group->add_subcommand("propose", "Propose a new root");
+    out->add_option("REPO", common.repository, "Folder of the repository")->required();
+    out->add_option("--add-key", propose.add_keys, "[ROLE=]FILE; root when no role is named")
+        ->allow_extra_args(false);
+    out->add_option("--remove-key", propose.remove_keys,
+                    "[ROLE=]ID or file; from every role when none "
+                    "is named; 8 digits of the id are enough")
+        ->allow_extra_args(false);
+    out->add_option("--threshold", propose.thresholds, "[ROLE=]N: so many keys must sign")
+        ->allow_extra_args(false);
+    out->add_option("--rotate", propose.rotate, "ROLE gives up all its keys for the added ones")
+        ->allow_extra_args(false);
+    out->add_option("--expires", propose.expires, "'in 1 year' (the default), or a date");
+    out->add_option("-o,--output", propose.output, "File to write")->required();
+    add_json(out, [this] { return cli::root_propose(common, propose); });
+  }
+
+  void add_delegate() {
+    auto* out = command("delegate", "Say whose keys sign a product", true,
+                        [this] { return cli::delegate(common, delegate); });
+    out->add_option("--product", delegate.product)->required();
+    out->add_option("--key", delegate.keys, "File of a key; name all that the product is to have")
+        ->required()
+        ->allow_extra_args(false);
+    out->add_option("--threshold", delegate.threshold, "So many of them must sign");
+    add_propose(out);
+  }
+
+  void add_doctor() {
+    auto* out = app.add_subcommand("doctor",
+                                   "What expires, is lost or weak; exit 1 if clients will "
+                                   "break within 30 days");
+    out->add_option("REPO", common.repository, "Folder of the repository")->required();
+    add_keys(out, false);
+    add_json(out, [this] { return cli::doctor(common); });
+  }
+
   Program() {
     app.require_subcommand(1);
     add_init();
     add_release();
     add_channel();
-    command("refresh", "Sign a new timestamp and snapshot, and what expires soon", true,
-            [this] { return cli::refresh(common); });
+    add_refresh();
+    add_key();
+    add_root();
+    add_proposals(publish::ProposalKind::product,
+                  "Proposals of releases and delegations: review, sign, apply");
+    add_delegate();
+    add_doctor();
     command("list", "Products, releases, channels, sizes and expiry dates", false,
             [this] { return cli::list(common); });
     command("check", "Verify everything in the repository, as a client would", false,

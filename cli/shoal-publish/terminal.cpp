@@ -45,12 +45,17 @@ Result<void> write_text(int tty, std::string_view text) {
   return {};
 }
 
-Result<std::string> prompt(int tty, std::string_view question) {
-  EchoOff quiet(tty);
+Result<std::string> read_line(int tty, std::string_view question) {
   SHOAL_TRY(write_text(tty, question));
   std::string line;
   char c = 0;
   while (::read(tty, &c, 1) == 1 && c != '\n' && line.size() < kMaxPassphraseBytes) line += c;
+  return line;
+}
+
+Result<std::string> prompt(int tty, std::string_view question) {
+  EchoOff quiet(tty);
+  SHOAL_ASSIGN(auto line, read_line(tty, question));
   SHOAL_TRY(write_text(tty, "\n"));
   return line;
 }
@@ -58,7 +63,7 @@ Result<std::string> prompt(int tty, std::string_view question) {
 }  // namespace
 
 publish::AskPassphrase ask_passphrase(bool twice) {
-  return [twice]() -> Result<std::string> {
+  return [twice](const std::filesystem::path& key_file) -> Result<std::string> {
     if (const char* given = std::getenv("SHOAL_PASSPHRASE"); given != nullptr && *given != '\0')
       return std::string(given);
     UniqueFd tty(::open("/dev/tty", O_RDWR | O_CLOEXEC));
@@ -66,7 +71,8 @@ publish::AskPassphrase ask_passphrase(bool twice) {
       return fail(ErrorKind::wrong_passphrase,
                   "the keys need a passphrase, and there is no terminal to ask for it",
                   "Set SHOAL_PASSPHRASE, or make keys with --no-passphrase.");
-    SHOAL_ASSIGN(auto passphrase, prompt(tty.get(), "Passphrase of the keys: "));
+    SHOAL_ASSIGN(auto passphrase,
+                 prompt(tty.get(), fmt::format("Passphrase for {}: ", key_file.string())));
     if (passphrase.empty())
       return fail(ErrorKind::wrong_passphrase, "the passphrase is empty",
                   "Enter one, or make keys with --no-passphrase.");
@@ -77,6 +83,17 @@ publish::AskPassphrase ask_passphrase(bool twice) {
     }
     return passphrase;
   };
+}
+
+Result<void> confirm(std::string_view question) {
+  UniqueFd tty(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!tty)
+    return fail(ErrorKind::invalid_request, "there is no terminal to ask whether to sign",
+                "Read what is above, and give --yes.");
+  std::fflush(stdout);
+  SHOAL_ASSIGN(auto answer, read_line(tty.get(), question));
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return fail(ErrorKind::cancelled, "nothing was signed");
 }
 
 std::string human_bytes(std::uint64_t bytes) {

@@ -15,6 +15,9 @@ namespace shoal::cli {
 // line, which other users can see. Errors: wrong_passphrase when there is neither.
 publish::AskPassphrase ask_passphrase(bool twice);
 
+// Asks on the terminal. Errors: cancelled (anything but yes), invalid_request (no terminal to ask).
+Result<void> confirm(std::string_view question);
+
 std::string human_bytes(std::uint64_t bytes);
 
 // One line on stderr, rewritten in place; nothing when stderr is no terminal.

@@ -1,6 +1,7 @@
 // A client only reads the metadata in force; but a damaged older file would fail a client that is
 // in the middle of a refresh, or one that follows the chain of roots. Besides the signatures, the
 // bytes must be exactly those that a publisher writes: canonical JSON, hexadecimal in lower case.
+// A file that is no longer in force may be signed by keys that a role had earlier.
 #include "publish/check_metadata.hpp"
 
 #include <fmt/core.h>
@@ -20,17 +21,36 @@ constexpr trust::Limits kLimits{};
 
 struct Signers {
   trust::RoleKeys role;
-  const trust::KeyMap* keys = nullptr;
+  trust::KeyMap keys;
 };
 
-std::optional<Signers> signers_of(const State& state, const std::string& role) {
-  if (role == "root") return Signers{state.root.root, &state.root.keys};
-  if (role == "timestamp") return Signers{state.root.timestamp, &state.root.keys};
-  if (role == "snapshot") return Signers{state.root.snapshot, &state.root.keys};
-  if (role == "targets") return Signers{state.root.targets, &state.root.keys};
-  for (const auto& delegation : state.targets.delegations)
-    if (delegation.role == role) return Signers{delegation.keys, &state.targets.keys};
-  return std::nullopt;
+void add_signers(const trust::Root& root, const std::string& role, std::vector<Signers>& out) {
+  if (role == "root") out.push_back({root.root, root.keys});
+  if (role == "timestamp") out.push_back({root.timestamp, root.keys});
+  if (role == "snapshot") out.push_back({root.snapshot, root.keys});
+  if (role == "targets") out.push_back({root.targets, root.keys});
+}
+
+void add_signers(const trust::Targets& targets, const std::string& role,
+                 std::vector<Signers>& out) {
+  for (const auto& delegation : targets.delegations)
+    if (delegation.role == role) out.push_back({delegation.keys, targets.keys});
+}
+
+// Who may sign the role now, and who could before. None when nobody ever could.
+std::vector<Signers> signers_of(const Layout& layout, const State& state, const std::string& role) {
+  std::vector<Signers> out;
+  add_signers(state.root, role, out);
+  add_signers(state.targets, role, out);
+  for (auto version = state.root.version; version-- > 1;)
+    if (auto bytes = read_file(layout.metadata(version, "root"), kLimits.root_bytes))
+      if (auto older = trust::parse_root(*bytes, kLimits)) add_signers(older->body, role, out);
+  auto oldest = state.targets.version > kKeptVersions ? state.targets.version - kKeptVersions : 0;
+  for (auto version = state.targets.version; version-- > oldest + 1;)
+    if (auto bytes = read_file(layout.metadata(version, "targets"), kLimits.targets_bytes))
+      if (auto older = trust::parse_targets(*bytes, "targets", kLimits))
+        add_signers(older->body, role, out);
+  return out;
 }
 
 Result<void> check_form(ByteView bytes) {
@@ -43,7 +63,7 @@ Result<void> check_form(ByteView bytes) {
 
 template <typename Body>
 Result<void> check_signed(const Result<trust::Document<Body>>& parsed, const MetadataName& name,
-                          const std::optional<Signers>& signers, std::string_view text) {
+                          const std::vector<Signers>& signers, std::string_view text) {
   if (!parsed) return std::unexpected(parsed.error());
   for (const auto& signature : parsed->signatures)
     if (text.find('"' + to_hex(signature.value) + '"') == std::string_view::npos)
@@ -51,14 +71,20 @@ Result<void> check_signed(const Result<trust::Document<Body>>& parsed, const Met
   if (name.version != 0 && parsed->body.version != name.version)
     return fail(ErrorKind::metadata_invalid,
                 fmt::format("it says that it is version {}", parsed->body.version));
-  if (!signers) return {};
-  return trust::check_threshold(signers->role, *signers->keys, parsed->signed_bytes,
-                                parsed->signatures, name.role);
+  Result<void> verdict;
+  for (const auto& party : signers) {
+    auto checked = trust::check_threshold(party.role, party.keys, parsed->signed_bytes,
+                                          parsed->signatures, name.role);
+    if (checked) return {};
+    if (verdict) verdict = std::move(checked);  // the first: what it says about the present keys
+  }
+  return verdict;
 }
 
-Result<void> check_file_of(const MetadataName& name, ByteView bytes, const State* state) {
+Result<void> check_file_of(const MetadataName& name, ByteView bytes, const Layout& layout,
+                           const State* state) {
   SHOAL_TRY(check_form(bytes));
-  auto signers = state ? signers_of(*state, name.role) : std::nullopt;
+  auto signers = state ? signers_of(layout, *state, name.role) : std::vector<Signers>{};
   auto text = as_text(bytes);
   if (name.role == "root")
     return check_signed(trust::parse_root(bytes, kLimits), name, signers, text);
@@ -85,8 +111,8 @@ void check_metadata_files(const Layout& layout, const State* state, CheckReport&
     }
     ++report.metadata_files;
     auto bytes = read_file(entry->path(), kLimits.targets_bytes);
-    auto checked =
-        bytes ? check_file_of(*name, *bytes, state) : Result<void>(std::unexpected(bytes.error()));
+    auto checked = bytes ? check_file_of(*name, *bytes, layout, state)
+                         : Result<void>(std::unexpected(bytes.error()));
     if (!checked) report.findings.push_back({path, checked.error().message});
   }
   if (error) report.findings.push_back({"metadata", error.message()});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "publish/proposal.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -46,6 +47,21 @@ std::optional<std::uint64_t> version_in_force(const State& state, const std::str
   return listed->second.version;
 }
 
+// What lies in .pending, by file; what cannot be read is left alone.
+std::map<fs::path, Proposal> pending_proposals(const Layout& layout) {
+  constexpr std::size_t kMaxPending = 1000;
+  std::map<fs::path, Proposal> out;
+  std::error_code error;
+  for (fs::directory_iterator entry(layout.pending(), error), end;
+       !error && entry != end && out.size() < kMaxPending; entry.increment(error)) {
+    if (entry->path().extension() != ".proposal") continue;
+    auto bytes = read_file(entry->path(), kMaxProposalBytes);
+    if (!bytes) continue;
+    if (auto proposal = parse_proposal(*bytes)) out.emplace(entry->path(), *std::move(proposal));
+  }
+  return out;
+}
+
 // Target paths with their hashes, of every kept version of every targets role. What cannot be read
 // or parsed lists nothing: `check` says what is wrong with it.
 std::set<std::pair<std::string, Digest>> kept_targets(const Layout& layout, const State& state) {
@@ -64,6 +80,9 @@ std::set<std::pair<std::string, Digest>> kept_targets(const Layout& layout, cons
       if (auto older = trust::parse_targets(*bytes, role, kLimits)) add(older->body);
     }
   }
+  for (const auto& [path, proposal] : pending_proposals(layout))
+    for (const auto& role : proposal.roles)
+      if (auto body = trust::parse_targets(role.file(), role.role, kLimits)) add(body->body);
   return out;
 }
 
@@ -109,6 +128,20 @@ Result<void> remove_unfinished(const Layout& layout, const State& state) {
     auto in_force = version_in_force(state, name->role);
     return !in_force || name->version > *in_force;
   });
+}
+
+Result<void> remove_applied(const Layout& layout, const State& state) {
+  for (const auto& [path, proposal] : pending_proposals(layout)) {
+    bool over = std::ranges::any_of(proposal.roles, [&](const auto& role) {
+      auto body = trust::parse_targets(role.file(), role.role, trust::Limits{});
+      auto in_force = version_in_force(state, role.role);
+      return body && in_force && body->body.version <= *in_force;
+    });
+    std::error_code error;
+    if (over && !fs::remove(path, error) && error)
+      return fail(system_error(error.value(), "remove", path.native()));
+  }
+  return {};
 }
 
 Result<void> remove_superseded(const Layout& layout, const State& state) {

@@ -27,14 +27,16 @@ std::optional<MetadataName> parse_metadata_name(const std::string& file_name);
 // Whether the name is one that write_file_atomic gives its temporary files.
 bool is_temporary_name(const std::string& file_name);
 
-// The files under targets/ that a kept version lists.
+// The files under targets/ that a kept version or a pending proposal lists.
 std::set<std::filesystem::path> kept_target_files(const Layout& layout, const State& state);
 
 // Metadata that no timestamp ever named, and temporary files.
 Result<void> remove_unfinished(const Layout& layout, const State& state);
 // Metadata older than the kept versions, and target files that none of those list.
 Result<void> remove_superseded(const Layout& layout, const State& state);
-// Bundles that no edge index of a kept version names.
+// Pending proposals whose roles are in force by now, or were changed otherwise.
+Result<void> remove_applied(const Layout& layout, const State& state);
+// Bundles that no edge index of a kept version or a pending proposal names.
 Result<void> remove_unreferenced_bundles(const Layout& layout, const State& state);
 
 }  // namespace shoal::publish

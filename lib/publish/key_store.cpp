@@ -1,12 +1,30 @@
-// Key files by role; the passphrase is asked for when the first sealed one is opened, and all of
-// them share it.
+// The folders are read once, by the public part of each file; a secret is opened when it is to
+// sign. Passphrases that were given are tried before another one is asked for.
 #include "publish/key_store.hpp"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "base/file.hpp"
 
 namespace shoal::publish {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr ::mode_t kPrivateFolder = 0700, kPrivateFile = 0600;
+
+Result<Bytes> read_key_file(const fs::path& path) {
+  return read_file(path, trust::kMaxKeyFileBytes);
+}
+
+std::unexpected<Error> in_file(Error error, const fs::path& path) {
+  error.message = fmt::format("{}: {}", path.native(), error.message);
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace
 
 const char* name_of(KeyRole role) {
   switch (role) {
@@ -24,29 +42,35 @@ const char* name_of(KeyRole role) {
   return "";
 }
 
-KeyStore::KeyStore(std::filesystem::path folder, AskPassphrase ask, trust::KdfCost cost)
-    : folder_(std::move(folder)), ask_(std::move(ask)), cost_(cost) {}
+KeyStore::KeyStore(std::vector<fs::path> places, AskPassphrase ask, trust::KdfCost cost)
+    : places_(std::move(places)), ask_(std::move(ask)), cost_(cost) {}
 
-std::filesystem::path KeyStore::file_of(KeyRole role) const {
-  return folder_ / fmt::format("{}.key", name_of(role));
+fs::path KeyStore::file_of(KeyRole role) const {
+  return folder() / fmt::format("{}{}", name_of(role), kKeySuffix);
 }
 
 bool KeyStore::has(KeyRole role) const {
   std::error_code ignored;
-  return std::filesystem::exists(file_of(role), ignored);
+  return !places_.empty() && fs::exists(file_of(role), ignored);
 }
 
-Result<trust::KeyBox*> KeyStore::box() {
-  if (!box_) {
-    SHOAL_ASSIGN(auto passphrase, ask_());
-    box_ = std::make_unique<trust::KeyBox>(std::move(passphrase), cost_);
+std::string KeyStore::described_places() const {
+  if (places_.empty()) return "no folder";
+  std::vector<std::string> names;
+  for (const auto& place : places_) names.push_back(place.native());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Result<trust::KeyBox*> KeyStore::first_box(const fs::path& path) {
+  if (boxes_.empty()) {
+    SHOAL_ASSIGN(auto passphrase, ask_(path));
+    boxes_.push_back(std::make_unique<trust::KeyBox>(std::move(passphrase), cost_));
   }
-  return box_.get();
+  return boxes_.front().get();
 }
 
 Result<std::size_t> KeyStore::create_missing(bool plain) {
-  constexpr ::mode_t kPrivateFolder = 0700, kPrivateFile = 0600;
-  SHOAL_TRY(make_directories(folder_, kPrivateFolder));
+  SHOAL_TRY(make_directories(folder(), kPrivateFolder));
   std::size_t made = 0;
   for (auto role : kKeyRoles) {
     if (has(role)) continue;
@@ -55,31 +79,147 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
     if (plain) {
       file = trust::format_plain_key_file(key);
     } else {
-      SHOAL_ASSIGN(auto* sealer, box());
+      SHOAL_ASSIGN(auto* sealer, first_box(file_of(role)));
       SHOAL_ASSIGN(file, sealer->seal(key));
     }
     SHOAL_TRY(write_file_atomic(file_of(role), file, kPrivateFile));
     ++made;
   }
+  indexed_ = false;
   return made;
 }
 
-Result<const trust::SigningKey*> KeyStore::load(KeyRole role) {
-  if (auto found = loaded_.find(role); found != loaded_.end()) return &found->second;
-  auto file = read_file(file_of(role), trust::kMaxKeyFileBytes);
-  if (!file && file.error().kind == ErrorKind::not_found)
-    return fail(ErrorKind::not_found,
-                fmt::format("there is no {} key in {}", name_of(role), folder_.native()),
-                "Give the folder with the repository's keys with --keys.");
+Result<const trust::SigningKey*> KeyStore::open(const fs::path& path) {
+  if (auto found = opened_.find(path); found != opened_.end()) return &found->second;
+  auto file = read_key_file(path);
   if (!file) return std::unexpected(std::move(file.error()));
-  SHOAL_ASSIGN(bool sealed, trust::key_file_is_sealed(*file));
-  if (sealed) {
-    SHOAL_ASSIGN(auto* opener, box());
-    SHOAL_ASSIGN(auto key, opener->open(*file));
-    return &loaded_.emplace(role, std::move(key)).first->second;
+  auto sealed = trust::key_file_is_sealed(*file);
+  if (!sealed) return in_file(std::move(sealed.error()), path);
+  auto keep = [&](trust::SigningKey key) {
+    return &opened_.insert_or_assign(path, std::move(key)).first->second;
+  };
+  if (!*sealed) {
+    auto key = trust::KeyBox({}).open(*file);
+    if (!key) return in_file(std::move(key.error()), path);
+    return keep(*std::move(key));
   }
-  SHOAL_ASSIGN(auto key, trust::KeyBox({}).open(*file));
-  return &loaded_.emplace(role, std::move(key)).first->second;
+  SHOAL_TRY(first_box(path));
+  for (auto& box : boxes_) {
+    auto key = box->open(*file);
+    if (key) return keep(*std::move(key));
+    if (key.error().kind != ErrorKind::wrong_passphrase)
+      return in_file(std::move(key.error()), path);
+  }
+  SHOAL_ASSIGN(auto passphrase, ask_(path));
+  auto box = std::make_unique<trust::KeyBox>(std::move(passphrase), cost_);
+  auto key = box->open(*file);
+  if (!key) return in_file(std::move(key.error()), path);
+  boxes_.push_back(std::move(box));
+  return keep(*std::move(key));
+}
+
+Result<const trust::SigningKey*> KeyStore::load(KeyRole role) {
+  if (!has(role))
+    return fail(ErrorKind::not_found,
+                fmt::format("there is no {} key in {}", name_of(role), described_places()),
+                "Give the folder with the repository's keys with --keys.");
+  return open(file_of(role));
+}
+
+void KeyStore::index() {
+  if (std::exchange(indexed_, true)) return;
+  by_id_.clear();
+  auto add = [&](const fs::path& path) {
+    auto file = read_key_file(path);
+    auto key = file ? trust::parse_public_key_file(*file)
+                    : Result<trust::PublicKey>(std::unexpected(file.error()));
+    // Public halves are parsed too; but what they name cannot sign.
+    if (key && trust::key_file_is_sealed(*file)) by_id_.emplace(trust::key_id(*key), path);
+  };
+  for (const auto& place : places_) {
+    std::error_code error;
+    if (!fs::is_directory(place, error)) {
+      add(place);
+      continue;
+    }
+    std::vector<fs::path> files;
+    for (fs::directory_iterator entry(place, error), end;
+         !error && entry != end && files.size() < kMaxKeyFiles; entry.increment(error))
+      if (entry->path().extension() == kKeySuffix) files.push_back(entry->path());
+    std::ranges::sort(files);
+    for (const auto& file : files) add(file);
+  }
+}
+
+std::size_t KeyStore::count(const trust::RoleKeys& allowed) {
+  index();
+  return static_cast<std::size_t>(
+      std::ranges::count_if(allowed.key_ids, [&](const auto& id) { return by_id_.contains(id); }));
+}
+
+Result<std::vector<const trust::SigningKey*>> KeyStore::signers(const trust::RoleKeys& allowed) {
+  index();
+  std::vector<const trust::SigningKey*> out;
+  for (const auto& id : allowed.key_ids) {
+    auto found = by_id_.find(id);
+    if (found == by_id_.end()) continue;
+    SHOAL_ASSIGN(const auto* key, open(found->second));
+    // The public part was not authenticated until now.
+    if (key->id() == id) out.push_back(key);
+  }
+  return out;
+}
+
+Result<void> KeyStore::check_enough(const trust::RoleKeys& allowed, std::string_view role) {
+  std::size_t here = count(allowed);
+  if (here >= allowed.threshold) return {};
+  if (by_id_.empty())
+    return fail(
+        ErrorKind::not_found,
+        fmt::format("'{}' must be signed, and there is no key in {}", role, described_places()),
+        "Give the folder with the repository's keys with --keys.");
+  std::vector<std::string> absent;
+  for (const auto& id : allowed.key_ids)
+    if (!by_id_.contains(id)) absent.push_back(id.substr(0, 8));
+  return fail(ErrorKind::not_allowed,
+              fmt::format("'{}' must be signed by {} of its {} keys; {} holds {}, without {}", role,
+                          allowed.threshold, allowed.key_ids.size(), described_places(), here,
+                          fmt::join(absent, ", ")),
+              "Give the folders or files of its keys with --keys, as often as needed.");
+}
+
+Result<std::vector<const trust::SigningKey*>> KeyStore::enough_signers(
+    const trust::RoleKeys& allowed, std::string_view role) {
+  SHOAL_TRY(check_enough(allowed, role));
+  return signers(allowed);
+}
+
+Result<trust::PublicKey> make_key_file(const fs::path& file, bool plain, const AskPassphrase& ask,
+                                       trust::KdfCost cost) {
+  fs::path public_file = file;
+  public_file += ".pub";
+  for (const auto& path : {file, public_file}) {
+    std::error_code ignored;
+    if (fs::exists(fs::symlink_status(path, ignored)))
+      return fail(ErrorKind::conflict, fmt::format("{} is there already", path.native()),
+                  "Choose another name: a key that is overwritten is lost.");
+  }
+  auto key = trust::SigningKey::generate();
+  Bytes bytes = trust::format_plain_key_file(key);
+  if (!plain) {
+    SHOAL_ASSIGN(auto passphrase, ask(file));
+    SHOAL_ASSIGN(bytes, trust::KeyBox(std::move(passphrase), cost).seal(key));
+  }
+  SHOAL_TRY(write_file_atomic(file, bytes, kPrivateFile));
+  SHOAL_TRY(write_file_atomic(public_file, trust::format_public_key_file(key.public_key())));
+  return key.public_key();
+}
+
+Result<trust::PublicKey> read_public_key(const fs::path& file) {
+  SHOAL_ASSIGN(auto bytes, read_key_file(file));
+  auto key = trust::parse_public_key_file(bytes);
+  if (!key) return in_file(std::move(key.error()), file);
+  return key;
 }
 
 }  // namespace shoal::publish

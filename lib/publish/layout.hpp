@@ -24,6 +24,13 @@ class Layout {
   // The copy of the newest root that is given to clients.
   std::filesystem::path root_copy() const { return root_ / "root.json"; }
   std::filesystem::path lock() const { return root_ / ".lock"; }
+  // Proposals that wait for signatures; what they name is kept.
+  std::filesystem::path pending() const { return root_ / ".pending"; }
+  std::filesystem::path pending(const std::string& role) const {
+    return pending() / (role + ".proposal");
+  }
+  // The timestamp that goes with a root that is being put in force (see root_apply.cpp).
+  std::filesystem::path next_timestamp() const { return root_ / ".next-timestamp.json"; }
   std::filesystem::path timestamp() const { return metadata() / "timestamp.json"; }
   // "<version>.<role>.json"; a product's id needs no escaping on a disk.
   std::filesystem::path metadata(std::uint64_t version, const std::string& role) const;

@@ -111,6 +111,7 @@ class Pass {
     window.bytes.assign(std::size_t{window.pieces} * map_.piece_size(), 0);
     window.extents = map_.extents(start, window.bytes.size());
     for (const Extent& extent : window.extents) {
+      SHOAL_TRY(input_.stop.check());
       auto out = MutableByteView(window.bytes).subspan(extent.image_offset - start, extent.length);
       SHOAL_TRY(read_extent(extent, out));
       bytes_done_ += extent.length;
@@ -157,7 +158,9 @@ class Pass {
     add_file_tasks(window, tasks);
     add_frame_tasks(window, tasks);
     FirstError errors;
-    pool_.parallel_for(tasks.size(), [&](std::size_t i) { errors.note(tasks[i]()); });
+    pool_.parallel_for(tasks.size(), [&](std::size_t i) {
+      errors.note(input_.stop.stop_requested() ? input_.stop.check() : tasks[i]());
+    });
     carried_ = std::move(next_carried_);
     return errors.outcome();
   }

@@ -7,6 +7,7 @@
 
 #include "base/beneath_dir.hpp"
 #include "base/error.hpp"
+#include "base/stop_token.hpp"
 #include "base/worker_pool.hpp"
 #include "content/manifest.hpp"
 #include "content/recipe.hpp"
@@ -26,12 +27,13 @@ struct PassInput {
   std::uint32_t frame_size = 0;
   int zstd_level = 0;
   bool hybrid = false;
+  StopToken stop;
 };
 
 // Fills the roots of `component`'s files, which are laid out already, and `recipes`; appends every
 // piece to `bundles`. Memory is bounded by two windows of pieces (a few per thread) and their
-// frames. Errors: io_error (also a file that is no longer what the scan saw), not_allowed, and
-// those of BundleWriter.
+// frames. Errors: io_error (also a file that is no longer what the scan saw), not_allowed,
+// cancelled, and those of BundleWriter.
 Result<PieceHashes> run_piece_pass(const PassInput& input, content::Component& component,
                                    content::Recipes& recipes, BundleWriter& bundles,
                                    WorkerPool& pool, const BuildProgress& progress);

@@ -9,12 +9,27 @@
 #include "trust/delegations.hpp"
 
 namespace shoal::publish {
+
+Result<void> check_product_name(const std::string& product) {
+  SHOAL_TRY(check_name("product", product));
+  std::string lower = product;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
+  });
+  for (auto reserved : {"root", "targets", "snapshot", "timestamp"})
+    if (lower == reserved)
+      return fail(ErrorKind::invalid_request,
+                  fmt::format("a product cannot be called '{}': metadata has that name", product),
+                  "Choose another product id.");
+  return {};
+}
+
 namespace {
 
 constexpr const char* kDefaultChannel = "stable";
 
 Result<void> check_request(const ReleaseRequest& request) {
-  SHOAL_TRY(check_name("product", request.build.product));
+  SHOAL_TRY(check_product_name(request.build.product));
   SHOAL_TRY(check_name("version", request.build.version));
   SHOAL_TRY(check_name("component", request.build.component));
   std::error_code ignored;
@@ -24,16 +39,6 @@ Result<void> check_request(const ReleaseRequest& request) {
                 "Give the folder to publish.");
   for (const auto& channel : request.channels) SHOAL_TRY(check_name("channel", channel));
   for (const auto& url : request.build.trackers) SHOAL_TRY(content::check_tracker_url(url));
-  std::string lower = request.build.product;
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
-  });
-  for (auto reserved : {"root", "targets", "snapshot", "timestamp"})
-    if (lower == reserved)
-      return fail(ErrorKind::invalid_request,
-                  fmt::format("a product cannot be called '{}': metadata has that name",
-                              request.build.product),
-                  "Choose another product id.");
   return {};
 }
 
@@ -104,30 +109,53 @@ Result<std::vector<EarlierArtifact>> Repository::earlier_artifacts(
   return other;
 }
 
+// Asks for the passphrase, or refuses, before the long work and not after it.
+Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& keys) {
+  const auto& delegations = state_.targets.delegations;
+  auto delegation = std::ranges::find_if(
+      delegations, [&](const auto& entry) { return entry.role == request.build.product; });
+  if (delegation == delegations.end()) {
+    SHOAL_TRY(keys.load(KeyRole::products));
+    SHOAL_TRY(keys.signers(state_.root.targets));
+    if (!request.may_propose) SHOAL_TRY(keys.check_enough(state_.root.targets, "targets"));
+  } else {
+    SHOAL_TRY(keys.signers(delegation->keys));
+    auto enough = keys.check_enough(delegation->keys, request.build.product);
+    if (!enough && !request.may_propose) {
+      enough.error().remedy += " Or leave it to others to sign, with --propose FILE.";
+      return enough;
+    }
+    if (!enough) return {};
+  }
+  SHOAL_TRY(keys.enough_signers(state_.root.snapshot, "snapshot"));
+  SHOAL_TRY(keys.enough_signers(state_.root.timestamp, "timestamp"));
+  return {};
+}
+
 Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStore& keys,
                                           WorkerPool& pool, const BuildProgress& progress) {
   SHOAL_TRY(check_request(request));
   const std::string& product = request.build.product;
   const std::string& version = request.build.version;
-  // Ask for the passphrase before the long work, not after it.
-  for (auto role : {KeyRole::products, KeyRole::snapshot, KeyRole::timestamp})
-    SHOAL_TRY(keys.load(role));
+  SHOAL_TRY(check_signers(request, keys));
 
   SHOAL_ASSIGN(auto list, channels_of(product));
+  bool first = list.versions.empty();
   BuildOptions options = request.build;
   if (options.trackers.empty()) {
     SHOAL_ASSIGN(auto info, read_repository_info(layout_, state_));
     options.trackers = info.trackers;
   }
   SHOAL_ASSIGN(options.earlier, earlier_artifacts(product, options.component));
-  SHOAL_ASSIGN(auto built, build_release(layout_.root(), request.tree, options, pool, progress));
+  SHOAL_ASSIGN(auto built,
+               build_release(layout_.root(), request.tree, options, pool, progress, request.stop));
 
   built.release.launch = request.launch;
   auto& component = built.release.components.front();
   SHOAL_TRY(classify(component, request.config_patterns, content::FileClass::config));
   SHOAL_TRY(classify(component, request.create_once_patterns, content::FileClass::create_once));
 
-  ReleaseReport report{false, {}, built.statistics, std::move(built.warnings)};
+  ReleaseReport report{false, {}, built.statistics, std::move(built.warnings), {}};
   Edit edit;
   SHOAL_TRY(edit_product(edit, product, keys));
   bool known = std::ranges::find(list.versions, version) != list.versions.end();
@@ -158,8 +186,7 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
     }
   }
   report.channels = request.channels;
-  if (report.channels.empty() && !state_.products.contains(product))
-    report.channels = {kDefaultChannel};
+  if (report.channels.empty() && first) report.channels = {kDefaultChannel};
   std::erase_if(report.channels, [&](const auto& name) {
     auto entry = list.channels.find(name);
     return entry != list.channels.end() && entry->second == version;
@@ -169,7 +196,7 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
   if (!report.nothing_to_do) {
     put_target(edit, product,
                {content::channels_target(product), to_bytes(content::format_channels(list))});
-    SHOAL_TRY(commit(std::move(edit), keys));
+    SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, request.may_propose));
   }
   SHOAL_TRY(remove_superseded(layout_, state_));
   SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));

@@ -112,10 +112,12 @@ Result<void> build_artifact(const std::filesystem::path& repository, const PassI
 
 Result<BuiltRelease> build_release(const std::filesystem::path& repository,
                                    const std::filesystem::path& tree, const BuildOptions& options,
-                                   WorkerPool& pool, const BuildProgress& progress) {
+                                   WorkerPool& pool, const BuildProgress& progress,
+                                   const StopToken& stop) {
   SHOAL_TRY(check_options(options));
   SHOAL_ASSIGN(auto directory, BeneathDir::open(tree));
   SHOAL_ASSIGN(auto scanned, scan_tree(directory));
+  SHOAL_TRY(stop.check());
   BuiltRelease built;
   built.release = make_release(options, scanned);
   SHOAL_ASSIGN(built.warnings, content::check_tree_paths(
@@ -127,6 +129,7 @@ Result<BuiltRelease> build_release(const std::filesystem::path& repository,
     input.frame_size = std::min(content::kDefaultFrameSize, component.content.piece_size);
     input.zstd_level = options.zstd_level;
     input.hybrid = options.hybrid;
+    input.stop = stop;
     SHOAL_TRY(build_artifact(repository, input, options, pool, progress, built));
   }
   built.statistics.files = component.files.size();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/stop_token.hpp"
 #include "base/worker_pool.hpp"
 #include "content/edge_index.hpp"
 #include "content/manifest.hpp"
@@ -61,10 +62,12 @@ using BuildProgress = std::function<void(std::uint64_t bytes_read, std::uint64_t
 
 // Writes new bundles beneath `repository`/bundles (immutable, atomically, named by their SHA-256)
 // and returns the rest. Errors: path_*, unsupported_file_type (FIFO, device, socket: named),
-// io_error (also a file that changes while it is read), disk_full.
+// io_error (also a file that changes while it is read), disk_full, cancelled (by `stop`; nothing
+// but whole bundles that the next publisher removes is left behind).
 Result<BuiltRelease> build_release(const std::filesystem::path& repository,
                                    const std::filesystem::path& tree, const BuildOptions& options,
-                                   WorkerPool& pool, const BuildProgress& progress = {});
+                                   WorkerPool& pool, const BuildProgress& progress = {},
+                                   const StopToken& stop = {});
 
 // Writes the content image of a component out, reading pieces from the repository's bundles and
 // checking each. For stock BitTorrent seed boxes.

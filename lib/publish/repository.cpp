@@ -1,6 +1,5 @@
-// The commit: target files, product roles, the top level, the snapshot, and the timestamp last.
-// Everything before the timestamp has a name of its own (a hash or a new version), so that nothing
-// in force is ever overwritten.
+// Opening a repository, and the small changes: channels, renewals, the delegation of a product.
+// What all of them end in is in repository_commit.cpp.
 #include "publish/repository.hpp"
 
 #include <fcntl.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 
 #include "publish/cleanup.hpp"
+#include "publish/root_apply.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -28,18 +28,6 @@ Result<UniqueFd> lock_repository(const Layout& layout) {
   return lock;
 }
 
-// A key that the metadata does not name would sign what no client accepts.
-Result<const trust::SigningKey*> load_allowed(KeyStore& keys, KeyRole role,
-                                              const trust::RoleKeys& allowed) {
-  SHOAL_ASSIGN(const auto* key, keys.load(role));
-  if (std::ranges::find(allowed.key_ids, key->id()) == allowed.key_ids.end())
-    return fail(ErrorKind::not_allowed,
-                fmt::format("the {} key in {} does not belong to this repository", name_of(role),
-                            keys.folder().native()),
-                "Give the folder with the repository's own keys with --keys.");
-  return key;
-}
-
 }  // namespace
 
 Result<Repository> Repository::open(const std::filesystem::path& root, Environment environment) {
@@ -51,72 +39,17 @@ Result<Repository> Repository::open(const std::filesystem::path& root, Environme
         fmt::format("{} is not a repository: it has no metadata/timestamp.json", root.native()),
         "Make one with 'shoal-publish init'.");
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
+  SHOAL_TRY(finish_root_change(layout));
   SHOAL_ASSIGN(auto state, load_state(layout));
+  SHOAL_TRY(renew_root_copy(layout, state));
   SHOAL_TRY(remove_unfinished(layout, state));
   return Repository(std::move(layout), std::move(lock), std::move(state), std::move(environment));
 }
 
-Result<void> Repository::write(const std::filesystem::path& path, ByteView bytes) const {
-  return environment_.write ? environment_.write(path, bytes) : write_file_atomic(path, bytes);
-}
-
-bool Repository::is_due(UtcSeconds expires, std::chrono::days lifetime) const {
-  auto margin = std::chrono::seconds(lifetime) * environment_.lifetimes.renew_in_last_percent / 100;
-  return expires - environment_.now < margin;
-}
-
-Result<void> Repository::write_role(const std::string& role, trust::Targets& body, KeyRole key_role,
-                                    const trust::RoleKeys& allowed, KeyStore& keys,
-                                    trust::Snapshot& snapshot) const {
-  SHOAL_ASSIGN(const auto* key, load_allowed(keys, key_role, allowed));
-  auto listed = snapshot.meta.find(role);
-  body.version = listed == snapshot.meta.end() ? 1 : listed->second.version + 1;
-  body.expires = environment_.now + environment_.lifetimes.targets;
-  Bytes bytes = trust::sign_targets(body, {&key, 1});
-  if (bytes.size() > trust::Limits{}.targets_bytes)
-    return fail(ErrorKind::too_large,
-                fmt::format("the metadata of '{}' would have {} bytes, more than clients read",
-                            role, bytes.size()));
-  snapshot.meta[role] = trust::describe_metadata(bytes, body.version);
-  return write(layout_.metadata(body.version, role), bytes);
-}
-
-Result<void> Repository::commit(Edit edit, KeyStore& keys) {
-  // The keys first: a wrong passphrase must not leave half a release behind.
-  SHOAL_ASSIGN(const auto* snapshot_key,
-               load_allowed(keys, KeyRole::snapshot, state_.root.snapshot));
-  SHOAL_ASSIGN(const auto* timestamp_key,
-               load_allowed(keys, KeyRole::timestamp, state_.root.timestamp));
-  for (const auto& file : edit.files) {
-    SHOAL_ASSIGN(auto path, RelativePath::parse(file.path));
-    auto where = layout_.target(path, sha256(file.bytes));
-    SHOAL_TRY(make_directories(where.parent_path()));
-    SHOAL_TRY(write(where, file.bytes));
-  }
-  State next = state_;
-  if (edit.targets) next.targets = *std::move(edit.targets);
-  for (auto& [product, body] : edit.products) {
-    auto delegation = std::ranges::find_if(
-        next.targets.delegations, [&](const auto& entry) { return entry.role == product; });
-    if (delegation == next.targets.delegations.end())
-      return fail(ErrorKind::internal, fmt::format("no delegation to '{}'", product));
-    SHOAL_TRY(write_role(product, body, KeyRole::products, delegation->keys, keys, next.snapshot));
-    next.products[product] = std::move(body);
-  }
-  if (edit.targets)
-    SHOAL_TRY(write_role("targets", next.targets, KeyRole::targets, next.root.targets, keys,
-                         next.snapshot));
-  ++next.snapshot.version;
-  next.snapshot.expires = environment_.now + environment_.lifetimes.snapshot;
-  Bytes snapshot = trust::sign_snapshot(next.snapshot, {&snapshot_key, 1});
-  SHOAL_TRY(write(layout_.metadata(next.snapshot.version, "snapshot"), snapshot));
-
-  ++next.timestamp.version;
-  next.timestamp.expires = environment_.now + environment_.lifetimes.timestamp;
-  next.timestamp.snapshot = trust::describe_metadata(snapshot, next.snapshot.version);
-  SHOAL_TRY(write(layout_.timestamp(), trust::sign_timestamp(next.timestamp, {&timestamp_key, 1})));
-  state_ = std::move(next);
-  return {};
+bool Repository::is_due(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const {
+  auto left = expires - environment_.now;
+  // More than a lifetime is left where the clock was wrong, or lifetimes were longer.
+  return left < std::chrono::seconds(lifetime) * last_percent / 100 || left > lifetime;
 }
 
 Result<content::ChannelList> Repository::channels_of(const std::string& product) const {
@@ -124,16 +57,17 @@ Result<content::ChannelList> Repository::channels_of(const std::string& product)
   return read_channels(layout_, state_, product);
 }
 
+trust::Delegation product_delegation(const std::string& product) {
+  return {product, {}, {product + "/*", product + "/*/*"}, {}, true};
+}
+
 Result<trust::Targets*> Repository::edit_product(Edit& edit, const std::string& product,
                                                  KeyStore& keys) {
   if (auto known = state_.products.find(product); known != state_.products.end())
     return &edit.products.emplace(product, known->second).first->second;
   SHOAL_ASSIGN(const auto* key, keys.load(KeyRole::products));
-  trust::Delegation delegation;
-  delegation.role = product;
-  delegation.keys = {{key->id()}, 1};
-  delegation.paths = {product + "/*", product + "/*/*"};
-  delegation.terminating = true;  // nobody else speaks for the product's paths
+  auto delegation = product_delegation(product);
+  delegation.keys.key_ids = {key->id()};
   if (!edit.targets) edit.targets = state_.targets;
   edit.targets->keys[key->id()] = key->public_key();
   edit.targets->delegations.push_back(std::move(delegation));
@@ -145,8 +79,9 @@ void Repository::put_target(Edit& edit, const std::string& product, TargetFile f
   edit.files.push_back(std::move(file));
 }
 
-Result<bool> Repository::set_channel(const std::string& product, const std::string& channel,
-                                     const std::string& version, KeyStore& keys) {
+Result<ChangeReport> Repository::set_channel(const std::string& product, const std::string& channel,
+                                             const std::string& version, KeyStore& keys,
+                                             bool may_propose) {
   SHOAL_TRY(check_name("channel", channel));
   SHOAL_ASSIGN(auto list, read_channels(layout_, state_, product));
   if (std::ranges::find(list.versions, version) == list.versions.end())
@@ -154,55 +89,73 @@ Result<bool> Repository::set_channel(const std::string& product, const std::stri
                 fmt::format("product '{}' has no version '{}'", product, version),
                 "'shoal-publish list' shows what is there.");
   auto& entry = list.channels[channel];
-  if (entry == version) return false;
+  if (entry == version) return ChangeReport{false, {}};
   entry = version;
   Edit edit;
   SHOAL_TRY(edit_product(edit, product, keys));
   put_target(edit, product,
              {content::channels_target(product), to_bytes(content::format_channels(list))});
-  SHOAL_TRY(commit(std::move(edit), keys));
+  ChangeReport report;
+  SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, may_propose));
   SHOAL_TRY(remove_superseded(layout_, state_));
-  return true;
+  return report;
 }
 
 Result<void> Repository::renew_root(KeyStore& keys) {
-  SHOAL_ASSIGN(const auto* key, load_allowed(keys, KeyRole::root, state_.root.root));
+  SHOAL_ASSIGN(auto signers, keys.enough_signers(state_.root.root, "root"));
   trust::Root next = state_.root;
   ++next.version;
   next.expires = environment_.now + environment_.lifetimes.root;
-  Bytes bytes = trust::sign_root(next, {&key, 1});
-  SHOAL_TRY(write(layout_.metadata(next.version, "root"), bytes));
-  SHOAL_TRY(write(layout_.root_copy(), bytes));
-  state_.root = std::move(next);
-  return {};
+  return put_root_in_force(trust::sign_root(next, signers), next);
 }
 
-Result<RefreshReport> Repository::refresh(KeyStore& keys) {
+Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& options) {
+  // A timer with the wrong keys is to fail on its first day, and not on the last.
+  SHOAL_TRY(keys.check_enough(state_.root.snapshot, "snapshot"));
+  SHOAL_TRY(keys.check_enough(state_.root.timestamp, "timestamp"));
   RefreshReport report;
-  auto due = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
-                 KeyRole key_role) {
-    if (!is_due(expires, lifetime)) return false;
-    if (keys.has(key_role)) {
-      report.renewed.push_back(role);
-      return true;
-    }
-    report.warnings.push_back(fmt::format("'{}' expires at {}, but its {} key is not in {}", role,
-                                          format_utc(expires), name_of(key_role),
-                                          keys.folder().native()));
-    return false;
-  };
   const Lifetimes& lifetimes = environment_.lifetimes;
-  if (due("root", state_.root.expires, lifetimes.root, KeyRole::root)) SHOAL_TRY(renew_root(keys));
-  Edit edit;
-  if (due("targets", state_.targets.expires, lifetimes.targets, KeyRole::targets))
-    edit.targets = state_.targets;
-  for (const auto& [product, body] : state_.products)
-    if (due(product, body.expires, lifetimes.targets, KeyRole::products))
-      edit.products[product] = body;
-  SHOAL_TRY(commit(std::move(edit), keys));
-  report.renewed.push_back("snapshot");
-  report.renewed.push_back("timestamp");
-  SHOAL_TRY(remove_superseded(layout_, state_));
+  Edit here, elsewhere;  // what the keys at hand can sign, and what they cannot
+  auto judge = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
+                   const trust::RoleKeys& allowed) -> Edit* {
+    if (!is_due(expires, lifetime, lifetimes.renew_in_last_percent)) return nullptr;
+    bool enough = options.all && keys.check_enough(allowed, role);
+    if (!enough && !(options.all && options.may_propose && role != "root")) {
+      report.warnings.push_back(fmt::format("'{}' expires at {}; {}", role, format_utc(expires),
+                                            !options.all ? "'refresh --all' with its keys renews it"
+                                            : role == "root"
+                                                ? "'root propose --expires' renews it"
+                                                : "too few of its keys are here: --propose"));
+      return nullptr;
+    }
+    if (enough) report.renewed.push_back(role);
+    return enough ? &here : &elsewhere;
+  };
+  if (judge("root", state_.root.expires, lifetimes.root, state_.root.root))
+    SHOAL_TRY(renew_root(keys));
+  if (auto* edit = judge("targets", state_.targets.expires, lifetimes.targets, state_.root.targets))
+    edit->targets = state_.targets;
+  for (const auto& delegation : state_.targets.delegations) {
+    const auto& body = state_.products.at(delegation.role);
+    if (auto* edit = judge(delegation.role, body.expires, lifetimes.targets, delegation.keys))
+      edit->products[delegation.role] = body;
+  }
+  bool new_snapshot =
+      is_due(state_.snapshot.expires, lifetimes.snapshot, lifetimes.renew_in_last_percent);
+  bool changes = here.targets || !here.products.empty();
+  if (changes || new_snapshot ||
+      is_due(state_.timestamp.expires, lifetimes.timestamp,
+             lifetimes.renew_timestamp_in_last_percent)) {
+    State next = state_;
+    SHOAL_ASSIGN(auto roles, sign_roles(here, keys, next));
+    SHOAL_TRY(publish(std::move(next), roles, new_snapshot, keys));
+    if (changes || new_snapshot) report.renewed.push_back("snapshot");
+    report.renewed.push_back("timestamp");
+    SHOAL_TRY(remove_superseded(layout_, state_));
+  }
+  if (elsewhere.targets || !elsewhere.products.empty()) {
+    SHOAL_ASSIGN(report.proposal, commit(std::move(elsewhere), keys, true));
+  }
   return report;
 }
 

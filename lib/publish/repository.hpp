@@ -15,6 +15,7 @@
 #include "base/worker_pool.hpp"
 #include "publish/key_store.hpp"
 #include "publish/layout.hpp"
+#include "publish/proposal.hpp"
 #include "publish/release_builder.hpp"
 #include "publish/state.hpp"
 
@@ -23,11 +24,13 @@ namespace shoal::publish {
 // How long signed metadata stays good.
 struct Lifetimes {
   std::chrono::days root{365};
-  std::chrono::days targets{90};  // the top level and each product
-  std::chrono::days snapshot{7};
+  std::chrono::days targets{90};   // the top level and each product
+  std::chrono::days snapshot{30};  // whoever holds one back is found out by the timestamp
   std::chrono::days timestamp{7};
   // refresh() signs anew what would expire within this part of its lifetime.
   int renew_in_last_percent = 50;
+  // The timestamp's: at most once a day, and six days to notice that refresh() no longer runs.
+  int renew_timestamp_in_last_percent = 86;
 };
 
 // Every write of the commit goes through this: tests stop it anywhere.
@@ -53,6 +56,8 @@ struct ReleaseRequest {
   // Patterns of paths ('*' and '?' stay within a folder) of files that are the user's to change.
   std::vector<std::string> config_patterns;       // FileClass::config
   std::vector<std::string> create_once_patterns;  // FileClass::create_once
+  bool may_propose = false;                       // see Repository
+  StopToken stop;
 };
 
 struct ReleaseReport {
@@ -60,12 +65,43 @@ struct ReleaseReport {
   std::vector<std::string> channels;  // that now point at the version because of this call
   BuildStatistics statistics;
   std::vector<std::string> warnings;
+  std::optional<Proposal> proposal;  // instead of publishing
+};
+
+// Of a change that may need more signatures than there are keys here.
+struct ChangeReport {
+  bool changed = true;               // false: it was so already
+  std::optional<Proposal> proposal;  // instead of publishing
+};
+
+struct RefreshOptions {
+  bool all = false;  // not only snapshot and timestamp, but whatever is due and its keys are here
+  bool may_propose = false;
 };
 
 struct RefreshReport {
-  std::vector<std::string> renewed;   // role names
-  std::vector<std::string> warnings;  // roles that are due, but whose key is not here
+  std::vector<std::string> renewed;   // role names; none: nothing was due
+  std::vector<std::string> warnings;  // roles that are due, but that this call does not sign
+  std::optional<Proposal> proposal;   // roles that are due and need more signatures
 };
+
+struct DelegateRequest {
+  std::string product;
+  std::vector<trust::PublicKey> keys;      // all that may sign from then on
+  std::optional<std::uint32_t> threshold;  // none: as it is; 1 for a new product
+  bool may_propose = false;
+};
+
+struct ApplyReport {
+  std::vector<std::string> signed_anew;  // roles besides those of the proposal
+  // False: for a moment during the change, clients were refused (a lost key could not sign).
+  bool seamless = true;
+};
+
+// Errors: invalid_request.
+Result<void> check_product_name(const std::string& product);
+// For the product's paths and nothing else, nor anyone else for them; without keys yet.
+trust::Delegation product_delegation(const std::string& product);
 
 // Makes keys (those that are missing in the store) and an empty repository. Errors: conflict (a
 // repository is there), invalid_request (the keys would be inside the repository, and served).
@@ -73,7 +109,9 @@ Result<InitReport> init_repository(const std::filesystem::path& root, KeyStore& 
                                    bool plain_keys, const content::RepositoryInfo& info,
                                    const Environment& environment);
 
-// An existing repository, locked against other publishers for the object's lifetime.
+// An existing repository, locked against other publishers for the object's lifetime. A change of a
+// targets role that the keys at hand cannot sign is refused, or, with `may_propose`, left in the
+// repository unseen by clients and described by a proposal, to be signed elsewhere and applied.
 class Repository {
  public:
   // Errors: not_found, conflict (another publisher is at work), and those of load_state.
@@ -85,10 +123,19 @@ class Repository {
   // Errors: those of build_release; conflict when the version is there with other content.
   Result<ReleaseReport> release(const ReleaseRequest& request, KeyStore& keys, WorkerPool& pool,
                                 const BuildProgress& progress = {});
-  // False when the channel pointed there already. Errors: not_found.
-  Result<bool> set_channel(const std::string& product, const std::string& channel,
-                           const std::string& version, KeyStore& keys);
-  Result<RefreshReport> refresh(KeyStore& keys);
+  // Errors: not_found.
+  Result<ChangeReport> set_channel(const std::string& product, const std::string& channel,
+                                   const std::string& version, KeyStore& keys,
+                                   bool may_propose = false);
+  // Opens the snapshot's and the timestamp's keys only, unless `all`. Nothing is written when
+  // nothing is due.
+  Result<RefreshReport> refresh(KeyStore& keys, const RefreshOptions& options = {});
+  // Says whose keys sign a product, new or not; what is published of it is signed anew when its
+  // signatures would no longer do. Errors: invalid_request, not_allowed.
+  Result<ChangeReport> delegate(const DelegateRequest& request, KeyStore& keys);
+  // Publishes what a proposal holds. Errors: signature_invalid (signatures are missing), conflict
+  // (something else was published since), not_allowed (the online keys are not here).
+  Result<ApplyReport> apply(const Proposal& proposal, KeyStore& keys);
 
  private:
   // What a commit changes. Versions and expiry dates of the roles are set by the commit.
@@ -108,18 +155,35 @@ class Repository {
                                             bool plain_keys, const content::RepositoryInfo& info,
                                             const Environment& environment);
 
-  Result<void> commit(Edit edit, KeyStore& keys);
+  // The snapshot and the timestamp of a state, signed. An empty snapshot: the one in force stays.
+  struct OnlineFiles {
+    Bytes snapshot, timestamp;
+  };
+
+  // Signs and publishes, or gives the proposal to be signed elsewhere.
+  Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
+  Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;
+  // The edited roles at their next versions, signed by the keys at hand; `next` takes them over.
+  Result<std::vector<ProposedRole>> sign_roles(const Edit& edit, KeyStore& keys, State& next) const;
+  Result<void> write_files(const std::vector<TargetFile>& files) const;
+  Result<void> write_roles(const std::vector<ProposedRole>& roles, State& next) const;
+  Result<OnlineFiles> sign_online(State& next, bool new_snapshot, KeyStore& keys) const;
+  Result<void> publish(State next, const std::vector<ProposedRole>& roles, bool new_snapshot,
+                       KeyStore& keys);
   Result<void> write(const std::filesystem::path& path, ByteView bytes) const;
-  Result<void> write_role(const std::string& role, trust::Targets& body, KeyRole key_role,
-                          const trust::RoleKeys& allowed, KeyStore& keys,
-                          trust::Snapshot& snapshot) const;
+  Result<void> put_root_in_force(const Bytes& root, trust::Root body);
   Result<void> renew_root(KeyStore& keys);
-  bool is_due(UtcSeconds expires, std::chrono::days lifetime) const;
+  Result<trust::Root> check_root(const Bytes& root) const;
+  Result<ApplyReport> apply_root(const Proposal& proposal, KeyStore& keys);
+  Result<ApplyReport> apply_product(const Proposal& proposal, KeyStore& keys);
+  Result<std::vector<ProposedRole>> take_over(const Proposal& proposal, State& next) const;
+  bool is_due(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const;
   // The product's role to be edited; makes the delegation when the product is new.
   Result<trust::Targets*> edit_product(Edit& edit, const std::string& product, KeyStore& keys);
   void put_target(Edit& edit, const std::string& product, TargetFile file) const;
   Result<std::vector<EarlierArtifact>> earlier_artifacts(const std::string& product,
                                                          const std::string& component_name) const;
+  Result<void> check_signers(const ReleaseRequest& request, KeyStore& keys);
   Result<content::ChannelList> channels_of(const std::string& product) const;
 
   Layout layout_;

@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kFormat = "shoal-key";
+constexpr const char* kPublicFormat = "shoal-public-key";
 constexpr int kFormatVersion = 1;
 constexpr std::uint32_t kMaxDepth = 4;
 constexpr std::uint64_t kMaxPasses = 64;               // a hostile file must not hang the program
@@ -28,12 +29,16 @@ std::unexpected<Error> invalid(std::string_view why) {
   return fail(ErrorKind::metadata_invalid, fmt::format("key file: {}", why));
 }
 
-Result<json> parse_file(ByteView file) {
+Result<json> parse_file(ByteView file, bool public_too = false) {
   if (file.size() > kMaxKeyFileBytes)
     return fail(ErrorKind::too_large,
                 fmt::format("key file: {} bytes, more than {}", file.size(), kMaxKeyFileBytes));
   SHOAL_ASSIGN(auto document, parse_json(file, kMaxDepth, "key file"));
-  if (!document.is_object() || document.value("format", json()) != kFormat)
+  auto found = document.is_object() ? document.value("format", json()) : json();
+  if (found == kPublicFormat && !public_too)
+    return fail(ErrorKind::metadata_invalid, "key file: it holds a public key only",
+                "Give the secret key's file.");
+  if (found != kFormat && found != kPublicFormat)
     return invalid(fmt::format("its \"format\" is not \"{}\"", kFormat));
   if (document.value("format_version", json()) != kFormatVersion)
     return fail(ErrorKind::unsupported_version, "key file: its format version is not known");
@@ -171,6 +176,24 @@ Bytes format_plain_key_file(const SigningKey& key) {
   document["secret"] = to_hex(seed);
   sodium_memzero(seed.data(), seed.size());
   return format(document);
+}
+
+Bytes format_public_key_file(const PublicKey& key) {
+  return format({{"format", kPublicFormat},
+                 {"format_version", kFormatVersion},
+                 {"keytype", key.type},
+                 {"public", key.value}});
+}
+
+Result<PublicKey> parse_public_key_file(ByteView file) {
+  SHOAL_ASSIGN(auto document, parse_file(file, true));
+  if (document.value("keytype", json()) != "ed25519")
+    return fail(ErrorKind::unsupported_version, "key file: its key type is not known");
+  SHOAL_ASSIGN(auto point, hex_member<crypto_sign_PUBLICKEYBYTES>(document, "public"));
+  // A point of small order would verify signatures that nobody made.
+  if (sodium_init() < 0 || crypto_core_ed25519_is_valid_point(point.data()) != 1)
+    return invalid("\"public\" is no public key of Ed25519");
+  return PublicKey{"ed25519", "ed25519", to_hex(point)};
 }
 
 Result<bool> key_file_is_sealed(ByteView file) {

@@ -63,13 +63,10 @@ std::string canonical(const json& value) {
   return *std::move(text);
 }
 
-Bytes sign(const json& body, Signers signers) {
-  std::string signed_bytes = canonical(body);
-  json signatures = json::array();
-  for (const auto* key : signers)
-    signatures.push_back(
-        {{"keyid", key->id()}, {"sig", to_hex(key->sign(as_bytes(signed_bytes)))}});
-  return to_bytes(canonical({{"signatures", std::move(signatures)}, {"signed", body}}));
+Bytes sign(std::string_view signed_bytes, Signers signers) {
+  std::vector<Signature> signatures;
+  for (const auto* key : signers) signatures.push_back(sign_bytes(*key, signed_bytes));
+  return join_signatures(signed_bytes, signatures);
 }
 
 }  // namespace
@@ -108,7 +105,7 @@ SigningKey::Seed SigningKey::seed() const {
   return seed;
 }
 
-Bytes sign_root(const Root& root, Signers signers) {
+std::string signed_bytes_of(const Root& root) {
   json body = common("root", root.version, root.expires);
   body["consistent_snapshot"] = root.consistent_snapshot;
   body["keys"] = to_json(root.keys);
@@ -116,23 +113,23 @@ Bytes sign_root(const Root& root, Signers signers) {
                    {"timestamp", to_json(root.timestamp)},
                    {"snapshot", to_json(root.snapshot)},
                    {"targets", to_json(root.targets)}};
-  return sign(body, signers);
+  return canonical(body);
 }
 
-Bytes sign_timestamp(const Timestamp& timestamp, Signers signers) {
+std::string signed_bytes_of(const Timestamp& timestamp) {
   json body = common("timestamp", timestamp.version, timestamp.expires);
   body["meta"] = {{"snapshot.json", to_json(timestamp.snapshot)}};
-  return sign(body, signers);
+  return canonical(body);
 }
 
-Bytes sign_snapshot(const Snapshot& snapshot, Signers signers) {
+std::string signed_bytes_of(const Snapshot& snapshot) {
   json body = common("snapshot", snapshot.version, snapshot.expires);
   json& meta = body["meta"] = json::object();
   for (const auto& [role, entry] : snapshot.meta) meta[role + ".json"] = to_json(entry);
-  return sign(body, signers);
+  return canonical(body);
 }
 
-Bytes sign_targets(const Targets& targets, Signers signers) {
+std::string signed_bytes_of(const Targets& targets) {
   json body = common("targets", targets.version, targets.expires);
   json& files = body["targets"] = json::object();
   for (const auto& [path, target] : targets.targets)
@@ -142,7 +139,32 @@ Bytes sign_targets(const Targets& targets, Signers signers) {
     for (const auto& delegation : targets.delegations) roles.push_back(to_json(delegation));
     body["delegations"] = {{"keys", to_json(targets.keys)}, {"roles", std::move(roles)}};
   }
-  return sign(body, signers);
+  return canonical(body);
+}
+
+Signature sign_bytes(const SigningKey& key, std::string_view signed_bytes) {
+  return {key.id(), key.sign(as_bytes(signed_bytes))};
+}
+
+Bytes join_signatures(std::string_view signed_bytes, const std::vector<Signature>& signatures) {
+  json list = json::array();
+  for (const auto& signature : signatures)
+    list.push_back({{"keyid", signature.key_id}, {"sig", to_hex(signature.value)}});
+  std::string out = "{\"signatures\":" + canonical(list) + ",\"signed\":";
+  out += signed_bytes;
+  out += '}';
+  return to_bytes(out);
+}
+
+Bytes sign_root(const Root& root, Signers signers) { return sign(signed_bytes_of(root), signers); }
+Bytes sign_timestamp(const Timestamp& timestamp, Signers signers) {
+  return sign(signed_bytes_of(timestamp), signers);
+}
+Bytes sign_snapshot(const Snapshot& snapshot, Signers signers) {
+  return sign(signed_bytes_of(snapshot), signers);
+}
+Bytes sign_targets(const Targets& targets, Signers signers) {
+  return sign(signed_bytes_of(targets), signers);
 }
 
 FileMeta describe_metadata(ByteView bytes, std::uint64_t version) {

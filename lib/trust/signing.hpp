@@ -77,6 +77,11 @@ class KeyBox {
 
 // A key file that anyone who can read it can use.
 Bytes format_plain_key_file(const SigningKey& key);
+// The public half, to be handed around: what a proposal adds as a key.
+Bytes format_public_key_file(const PublicKey& key);
+// The public key in such a file, or in a secret key's file (whose public part needs no passphrase).
+// Errors: metadata_invalid, unsupported_version, too_large.
+Result<PublicKey> parse_public_key_file(ByteView file);
 // Whether KeyBox::open needs the right passphrase. Errors: metadata_invalid, unsupported_version.
 Result<bool> key_file_is_sealed(ByteView file);
 
@@ -86,6 +91,15 @@ Bytes sign_root(const Root& root, Signers signers);
 Bytes sign_timestamp(const Timestamp& timestamp, Signers signers);
 Bytes sign_snapshot(const Snapshot& snapshot, Signers signers);
 Bytes sign_targets(const Targets& targets, Signers signers);
+
+// The bytes that signatures cover: the canonical form of the "signed" part.
+std::string signed_bytes_of(const Root& root);
+std::string signed_bytes_of(const Timestamp& timestamp);
+std::string signed_bytes_of(const Snapshot& snapshot);
+std::string signed_bytes_of(const Targets& targets);
+Signature sign_bytes(const SigningKey& key, std::string_view signed_bytes);
+// The file: signatures that may have been made in different places, and what they cover.
+Bytes join_signatures(std::string_view signed_bytes, const std::vector<Signature>& signatures);
 
 // The entry for a file of those bytes: length and SHA-256.
 FileMeta describe_metadata(ByteView bytes, std::uint64_t version);

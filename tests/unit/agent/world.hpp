@@ -37,7 +37,8 @@ inline std::string random_text(std::size_t size, unsigned seed) {
 struct Publisher {
   TempDir dir;
   std::filesystem::path repository = dir / "repo";
-  publish::KeyStore keys{dir / "keys", [] { return fail(ErrorKind::wrong_passphrase, "none"); }};
+  publish::KeyStore keys{dir / "keys",
+                         [](const auto&) { return fail(ErrorKind::wrong_passphrase, "none"); }};
   WorkerPool pool{2};
   publish::Environment environment{SystemClock().now(), {}, {}};
 

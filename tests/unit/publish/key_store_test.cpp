@@ -14,7 +14,7 @@ KeyStore store_at(const test::TempDir& folder, const std::string& passphrase,
                   int* asked = nullptr) {
   return KeyStore(
       folder / "keys",
-      [=]() -> Result<std::string> {
+      [=](const std::filesystem::path&) -> Result<std::string> {
         if (asked) ++*asked;
         return passphrase;
       },

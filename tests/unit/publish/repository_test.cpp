@@ -48,7 +48,8 @@ struct Publisher : ::testing::Test {
   }
   KeyStore keys() const {
     return KeyStore(
-        folder / "keys", [] { return Result<std::string>("passphrase"); }, trust::kMinKdfCost);
+        folder / "keys", [](const auto&) { return Result<std::string>("passphrase"); },
+        trust::kMinKdfCost);
   }
   Result<ReleaseReport> release(const std::string& version,
                                 const std::vector<std::string>& channels = {},
@@ -163,8 +164,8 @@ TEST_F(Publisher, AChannelMovesToKnownVersionsOnly) {
   auto opened = Repository::open(repository, environment);
   ASSERT_TRUE(opened.has_value());
   auto store = keys();
-  EXPECT_TRUE(opened->set_channel("game", "beta", "1.0", store).value());
-  EXPECT_FALSE(opened->set_channel("game", "beta", "1.0", store).value());
+  EXPECT_TRUE(opened->set_channel("game", "beta", "1.0", store)->changed);
+  EXPECT_FALSE(opened->set_channel("game", "beta", "1.0", store)->changed);
   EXPECT_EQ(opened->set_channel("game", "beta", "9", store).error().kind, ErrorKind::not_found);
   EXPECT_EQ(opened->set_channel("other", "beta", "1.0", store).error().kind, ErrorKind::not_found);
   expect_good();
@@ -177,7 +178,7 @@ TEST_F(Publisher, RefreshKeepsARepositoryAliveForYears) {
     auto opened = Repository::open(repository, environment);
     ASSERT_TRUE(opened.has_value()) << opened.error().describe();
     auto store = keys();
-    ASSERT_TRUE(opened->refresh(store).has_value());
+    ASSERT_TRUE(opened->refresh(store, {true, false}).has_value());
   }
   auto report = check(environment.now);
   EXPECT_THAT(report.findings, IsEmpty());
@@ -191,7 +192,7 @@ TEST_F(Publisher, AnExpiredRepositoryIsFoundByCheckAndCanBeRefreshed) {
   auto opened = Repository::open(repository, environment);
   ASSERT_TRUE(opened.has_value()) << opened.error().describe();
   auto store = keys();
-  ASSERT_TRUE(opened->refresh(store).has_value());
+  ASSERT_TRUE(opened->refresh(store, {true, false}).has_value());
   EXPECT_THAT(check(environment.now).findings, IsEmpty());
 }
 
@@ -204,7 +205,7 @@ TEST_F(Publisher, TwoPublishersExcludeEachOther) {
 }
 
 TEST_F(Publisher, KeysOfAnotherRepositoryAreRefused) {
-  KeyStore foreign(folder / "other-keys", [] { return Result<std::string>("x"); });
+  KeyStore foreign(folder / "other-keys", [](const auto&) { return Result<std::string>("x"); });
   ASSERT_TRUE(foreign.create_missing(true).has_value());
   auto opened = Repository::open(repository, environment);
   ASSERT_TRUE(opened.has_value());
@@ -216,7 +217,7 @@ TEST_F(Publisher, InitIsRefusedOnARepositoryAndWithKeysInsideIt) {
   auto store = keys();
   EXPECT_EQ(init_repository(repository, store, true, {}, environment).error().kind,
             ErrorKind::conflict);
-  KeyStore inside(folder / "new/keys", [] { return Result<std::string>("x"); });
+  KeyStore inside(folder / "new/keys", [](const auto&) { return Result<std::string>("x"); });
   EXPECT_EQ(init_repository(folder / "new", inside, true, {}, environment).error().kind,
             ErrorKind::invalid_request);
   EXPECT_FALSE(fs::exists(folder / "new/keys"));

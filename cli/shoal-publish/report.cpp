@@ -1,0 +1,45 @@
+// The system clock, the keys that --keys names, and JSON with two spaces.
+#include "report.hpp"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.hpp"
+#include "terminal.hpp"
+
+namespace shoal::cli {
+
+publish::Environment environment() { return {SystemClock().now(), {}, {}}; }
+
+publish::KeyStore keys_of(const CommonOptions& common, bool new_passphrase) {
+  return publish::KeyStore(common.keys, ask_passphrase(new_passphrase));
+}
+
+Result<publish::Repository> open_repository(const CommonOptions& common) {
+  return publish::Repository::open(common.repository, environment());
+}
+
+void print_json(const nlohmann::json& document) { fmt::print("{}\n", document.dump(2)); }
+
+void print_warnings(const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
+int report_error(const Error& error, bool as_json) {
+  if (as_json) {
+    nlohmann::json document = {{"error",
+                                {{"kind", info(error.kind).name},
+                                 {"message", error.message},
+                                 {"remedy", error.remedy_or_default()},
+                                 {"retryable", error.retryable()}}}};
+    auto lenient = nlohmann::json::error_handler_t::replace;
+    fmt::print(stderr, "{}\n", document.dump(2, ' ', false, lenient));
+  } else {
+    fmt::print(stderr, "shoal-publish: {}\n", error.describe());
+  }
+  if (error.kind == ErrorKind::cancelled) return info(error.kind).exit_code;
+  return error.kind == ErrorKind::invalid_request ? kUsage : kFailed;
+}
+
+}  // namespace shoal::cli

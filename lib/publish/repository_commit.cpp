@@ -1,0 +1,171 @@
+// The commit: target files, product roles, the top level, the snapshot, and the timestamp last.
+// Everything before the timestamp has a name of its own (a hash or a new version), so that nothing
+// in force is ever overwritten. Where signatures are missing it stops before the roles.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "publish/cleanup.hpp"
+#include "publish/repository.hpp"
+#include "publish/root_proposal.hpp"
+
+namespace shoal::publish {
+namespace {
+
+const trust::Delegation* delegation_of(const State& state, const std::string& product) {
+  auto found = std::ranges::find_if(state.targets.delegations,
+                                    [&](const auto& entry) { return entry.role == product; });
+  return found == state.targets.delegations.end() ? nullptr : &*found;
+}
+
+// Whose signatures a role needs in that state.
+Result<Party> party_of(const State& state, const std::string& role) {
+  if (role == "targets") return Party{state.root.targets, state.root.keys};
+  const auto* delegation = delegation_of(state, role);
+  if (!delegation) return fail(ErrorKind::internal, fmt::format("no delegation to '{}'", role));
+  return Party{delegation->keys, state.targets.keys};
+}
+
+}  // namespace
+
+Result<void> Repository::write(const std::filesystem::path& path, ByteView bytes) const {
+  return environment_.write ? environment_.write(path, bytes) : write_file_atomic(path, bytes);
+}
+
+Result<void> Repository::write_files(const std::vector<TargetFile>& files) const {
+  for (const auto& file : files) {
+    SHOAL_ASSIGN(auto path, RelativePath::parse(file.path));
+    auto where = layout_.target(path, sha256(file.bytes));
+    SHOAL_TRY(make_directories(where.parent_path()));
+    SHOAL_TRY(write(where, file.bytes));
+  }
+  return {};
+}
+
+Result<std::vector<ProposedRole>> Repository::sign_roles(const Edit& edit, KeyStore& keys,
+                                                         State& next) const {
+  std::vector<ProposedRole> roles;
+  if (edit.targets) next.targets = *edit.targets;
+  auto sign = [&](const std::string& role, trust::Targets& body) -> Result<void> {
+    SHOAL_ASSIGN(auto party, party_of(next, role));
+    SHOAL_ASSIGN(auto signers, keys.signers(party.role));
+    auto listed = state_.snapshot.meta.find(role);
+    body.version = listed == state_.snapshot.meta.end() ? 1 : listed->second.version + 1;
+    body.expires = environment_.now + environment_.lifetimes.targets;
+    ProposedRole signed_role{role, trust::signed_bytes_of(body), {}};
+    for (const auto* key : signers)
+      signed_role.signatures.push_back(trust::sign_bytes(*key, signed_role.signed_bytes));
+    roles.push_back(std::move(signed_role));
+    return {};
+  };
+  for (const auto& [product, body] : edit.products) {
+    next.products[product] = body;
+    SHOAL_TRY(sign(product, next.products[product]));
+  }
+  if (edit.targets) SHOAL_TRY(sign("targets", next.targets));
+  return roles;
+}
+
+Result<void> Repository::write_roles(const std::vector<ProposedRole>& roles, State& next) const {
+  for (const auto& role : roles) {
+    Bytes bytes = role.file();
+    if (bytes.size() > trust::Limits{}.targets_bytes)
+      return fail(ErrorKind::too_large,
+                  fmt::format("the metadata of '{}' would have {} bytes, more than clients read",
+                              role.role, bytes.size()));
+    auto version =
+        role.role == "targets" ? next.targets.version : next.products.at(role.role).version;
+    next.snapshot.meta[role.role] = trust::describe_metadata(bytes, version);
+    SHOAL_TRY(write(layout_.metadata(version, role.role), bytes));
+  }
+  return {};
+}
+
+Result<Repository::OnlineFiles> Repository::sign_online(State& next, bool new_snapshot,
+                                                        KeyStore& keys) const {
+  // While a root is being replaced, the keys of both may sign: see root_apply.cpp.
+  auto signers_of = [&](const trust::RoleKeys& now, const trust::RoleKeys& before,
+                        std::string_view role) -> Result<std::vector<const trust::SigningKey*>> {
+    SHOAL_ASSIGN(auto signers, keys.enough_signers(now, role));
+    SHOAL_ASSIGN(auto older, keys.signers(before));
+    for (const auto* key : older)
+      if (std::ranges::find(signers, key) == signers.end()) signers.push_back(key);
+    return signers;
+  };
+  OnlineFiles out;
+  SHOAL_ASSIGN(auto timestamp_signers,
+               signers_of(next.root.timestamp, state_.root.timestamp, "timestamp"));
+  if (new_snapshot) {
+    SHOAL_ASSIGN(auto signers, signers_of(next.root.snapshot, state_.root.snapshot, "snapshot"));
+    ++next.snapshot.version;
+    next.snapshot.expires = environment_.now + environment_.lifetimes.snapshot;
+    out.snapshot = trust::sign_snapshot(next.snapshot, signers);
+    next.timestamp.snapshot = trust::describe_metadata(out.snapshot, next.snapshot.version);
+  }
+  ++next.timestamp.version;
+  next.timestamp.expires = environment_.now + environment_.lifetimes.timestamp;
+  out.timestamp = trust::sign_timestamp(next.timestamp, timestamp_signers);
+  return out;
+}
+
+Result<void> Repository::publish(State next, const std::vector<ProposedRole>& roles,
+                                 bool new_snapshot, KeyStore& keys) {
+  new_snapshot = new_snapshot || !roles.empty();
+  // The keys first: a wrong passphrase must not leave half a release behind.
+  if (new_snapshot) SHOAL_TRY(keys.enough_signers(next.root.snapshot, "snapshot"));
+  SHOAL_TRY(keys.enough_signers(next.root.timestamp, "timestamp"));
+  SHOAL_TRY(write_roles(roles, next));
+  SHOAL_ASSIGN(auto online, sign_online(next, new_snapshot, keys));
+  if (new_snapshot)
+    SHOAL_TRY(write(layout_.metadata(next.snapshot.version, "snapshot"), online.snapshot));
+  SHOAL_TRY(write(layout_.timestamp(), online.timestamp));
+  state_ = std::move(next);
+  return {};
+}
+
+Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bool may_propose) {
+  State next = state_;
+  SHOAL_ASSIGN(auto roles, sign_roles(edit, keys, next));
+  for (const auto& role : roles) {
+    SHOAL_ASSIGN(auto party, party_of(next, role.role));
+    auto enough = keys.check_enough(party.role, role.role);
+    if (enough) continue;
+    if (!may_propose) {
+      enough.error().remedy += " Or leave it to others to sign, with --propose FILE.";
+      return std::unexpected(std::move(enough.error()));
+    }
+    SHOAL_TRY(write_files(edit.files));
+    SHOAL_ASSIGN(auto proposal, leave_proposal(edit, std::move(roles)));
+    return proposal;
+  }
+  SHOAL_TRY(keys.check_enough(next.root.snapshot, "snapshot"));
+  SHOAL_TRY(keys.check_enough(next.root.timestamp, "timestamp"));
+  SHOAL_TRY(write_files(edit.files));
+  SHOAL_TRY(publish(std::move(next), roles, true, keys));
+  return std::nullopt;
+}
+
+Result<Proposal> Repository::leave_proposal(const Edit& edit,
+                                            std::vector<ProposedRole> roles) const {
+  constexpr std::uint64_t kMaxShownBytes = 256 << 10;
+  Proposal proposal;
+  proposal.kind = ProposalKind::product;
+  SHOAL_ASSIGN(proposal.roots, published_roots(layout_, state_));
+  SHOAL_TRY(add_in_force(layout_, state_, "targets", proposal));
+  for (const auto& role : roles)
+    if (role.role != "targets" && state_.products.contains(role.role))
+      SHOAL_TRY(add_in_force(layout_, state_, role.role, proposal));
+  for (const auto& file : edit.files)
+    if (file.path == content::channels_target(file.path.substr(0, file.path.find('/'))) &&
+        file.bytes.size() <= kMaxShownBytes)
+      proposal.files[file.path] = file.bytes;
+  proposal.roles = std::move(roles);
+  // Kept here too, so that nothing that it names is cleaned away before it is applied.
+  SHOAL_TRY(make_directories(layout_.pending()));
+  Bytes bytes = format_proposal(proposal);
+  for (const auto& role : proposal.roles) SHOAL_TRY(write(layout_.pending(role.role), bytes));
+  return proposal;
+}
+
+}  // namespace shoal::publish

@@ -1,0 +1,243 @@
+// Compares role by role. Everything that is named comes from the verified metadata, and each key is
+// named by its fingerprint as computed here, not as the file says.
+#include "publish/review.hpp"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "content/repository_info.hpp"
+#include "publish/root_change.hpp"
+#include "trust/fingerprint.hpp"
+
+namespace shoal::publish {
+namespace {
+
+constexpr std::size_t kShortId = 8;
+
+std::string words_of_id(const std::string& id, const trust::KeyMap& keys) {
+  auto key = keys.find(id);
+  return key == keys.end() ? "no such key" : trust::fingerprint_words(key->second);
+}
+
+std::vector<ReviewedKey> listed_keys(const Party& party, const std::vector<std::string>& signers) {
+  std::vector<ReviewedKey> out;
+  for (const auto& id : party.role.key_ids)
+    out.push_back({printable(id), words_of_id(id, party.keys),
+                   std::ranges::find(signers, id) != signers.end()});
+  return out;
+}
+
+void compare_role(const std::string& role, const Party& before, const Party& after,
+                  std::vector<std::string>& out) {
+  auto names = [](const Party& party, const std::string& id) {
+    return std::ranges::find(party.role.key_ids, id) != party.role.key_ids.end();
+  };
+  for (const auto& id : after.role.key_ids)
+    if (!names(before, id))
+      out.push_back(fmt::format("{}: adds the key {}", role, named_key(id, after.keys)));
+  for (const auto& id : before.role.key_ids)
+    if (!names(after, id))
+      out.push_back(fmt::format("{}: removes the key {}", role, named_key(id, before.keys)));
+  if (before.role.threshold != after.role.threshold || before.role.key_ids != after.role.key_ids)
+    out.push_back(fmt::format("{}: {} of {} keys must sign (before: {} of {})", role,
+                              after.role.threshold, after.role.key_ids.size(),
+                              before.role.threshold, before.role.key_ids.size()));
+}
+
+void review_root(const CheckedProposal& checked, Review& review) {
+  const auto& before = checked.root();
+  const auto& after = *checked.new_root;
+  for (auto role : kTopLevelRoles) {
+    Party old_party{keys_of_role(before, role), before.keys};
+    Party new_party{keys_of_role(after, role), after.keys};
+    compare_role(role, old_party, new_party, review.changes);
+    review.after.push_back({role, new_party.role.threshold, listed_keys(new_party, {})});
+  }
+  auto online_keys_change = [&](const char* role) {
+    auto ids = [&](const trust::Root& root) {
+      const auto& list = keys_of_role(root, role).key_ids;
+      return std::set<std::string>(list.begin(), list.end());
+    };
+    return ids(before) != ids(after);
+  };
+  if (online_keys_change("timestamp") || online_keys_change("snapshot"))
+    review.changes.push_back(
+        "clients forget the timestamp and the snapshot that they have: whatever a thief of the old "
+        "keys made them believe is undone");
+  if (before.consistent_snapshot != after.consistent_snapshot)
+    review.changes.push_back(
+        fmt::format("consistent snapshots: {}", after.consistent_snapshot ? "on" : "off"));
+  review.changes.push_back(fmt::format("root: version {} expires at {} (version {}: {})",
+                                       after.version, format_utc(after.expires), before.version,
+                                       format_utc(before.expires)));
+}
+
+void review_clients(const CheckedProposal& checked, Review& review) {
+  const auto& newest = checked.root();
+  auto range = [](std::uint64_t from, std::uint64_t to) {
+    return from == to ? fmt::format("root {}", from) : fmt::format("roots {} to {}", from, to);
+  };
+  if (checked.unbroken_from > 1)
+    review.clients.push_back(
+        fmt::format("clients on {} do not follow: a root after theirs is missing or not signed by "
+                    "its predecessor's keys; they need the new root.json by hand",
+                    range(1, checked.unbroken_from - 1)));
+  auto reach = range(checked.unbroken_from, newest.version);
+  const auto& root = checked.roles.front();
+  if (root.complete())
+    review.clients.push_back(fmt::format("clients on {} will follow", reach));
+  else
+    review.clients.push_back(
+        fmt::format("clients on {} will follow once the missing signatures are there", reach));
+}
+
+void warn(const CheckedProposal& checked, UtcSeconds now, Review& review) {
+  auto soon = now + std::chrono::days(30);
+  for (const auto& role : checked.roles)
+    if (role.expires <= soon)
+      review.warnings.push_back(fmt::format("{} {} already at {}", role.role,
+                                            role.expires <= now ? "expired" : "expires",
+                                            format_utc(role.expires)));
+  if (!checked.new_root) return;
+  const auto& root = *checked.new_root;
+  for (auto role : {"timestamp", "snapshot"})
+    for (auto offline : {"root", "targets"})
+      for (const auto& id : keys_of_role(root, role).key_ids) {
+        const auto& ids = keys_of_role(root, offline).key_ids;
+        if (std::ranges::find(ids, id) != ids.end())
+          review.warnings.push_back(
+              fmt::format("the key {} would sign both {} and {}: a thief of the online key could "
+                          "sign for {}",
+                          named_key(id, root.keys), role, offline, offline));
+      }
+  if (root.root.threshold < checked.root().root.threshold)
+    review.warnings.push_back("fewer holders than before could replace every key");
+}
+
+ReviewedRole review_role(const CheckedProposal& checked, const CheckedRole& role,
+                         const ProposedRole& proposed) {
+  ReviewedRole out{role.role, role.version, role.expires, {}};
+  auto side = [&](std::string who, const Party& party, bool must) {
+    auto signers = party.signed_by(proposed);
+    out.sides.push_back(
+        {std::move(who), party.role.threshold, signers.size(), must, listed_keys(party, signers)});
+  };
+  if (role.before)
+    side(fmt::format("the keys that root {} gives it", checked.root().version), *role.before,
+         role.before_must_sign);
+  side(role.role == "root" ? "its own keys"
+       : !checked.new_root ? "its keys"
+                           : "the keys that the new root gives it",
+       role.after, true);
+  return out;
+}
+
+// The releases, and what channels point at, as far as the proposal carries the small files.
+void review_channels(const Proposal& proposal, Review& review) {
+  for (const auto& [path, bytes] : proposal.files) {
+    auto product = path.substr(0, path.find('/'));
+    auto list = content::parse_channels(bytes);
+    if (path != content::channels_target(product) || !list) continue;
+    for (const auto& [channel, version] : list->channels)
+      review.changes.push_back(
+          fmt::format("{}: channel {} points at {}", product, channel, version));
+  }
+}
+
+void compare_delegations(const trust::Targets* before, const trust::Targets& after,
+                         std::vector<std::string>& out) {
+  std::map<std::string, const trust::Delegation*> old;
+  if (before)
+    for (const auto& entry : before->delegations) old[entry.role] = &entry;
+  for (const auto& entry : after.delegations) {
+    auto name = fmt::format("product {}", printable(entry.role));
+    Party party{entry.keys, after.keys};
+    auto known = old.extract(entry.role);
+    if (known.empty()) {
+      out.push_back(fmt::format("{}: is new; it speaks for {}", name,
+                                printable(fmt::format("{}", fmt::join(entry.paths, ", ")))));
+      compare_role(name, {}, party, out);
+      continue;
+    }
+    const auto& earlier = *known.mapped();
+    compare_role(name, {earlier.keys, before->keys}, party, out);
+    if (earlier.paths != entry.paths || earlier.path_hash_prefixes != entry.path_hash_prefixes ||
+        earlier.terminating != entry.terminating)
+      out.push_back(fmt::format("{}: now speaks for {}", name,
+                                printable(fmt::format("{}", fmt::join(entry.paths, ", ")))));
+  }
+  for (const auto& [role, entry] : old)
+    out.push_back(fmt::format("product {}: is given up", printable(role)));
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (unsigned char c : text.substr(0, 200))
+    out += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  return out;
+}
+
+std::string named_key(const std::string& id, const trust::KeyMap& keys) {
+  return fmt::format("{} ({})", printable(id.substr(0, kShortId)), words_of_id(id, keys));
+}
+
+std::vector<std::string> describe_targets_change(const std::string& role,
+                                                 const trust::Targets* before,
+                                                 const trust::Targets& after) {
+  constexpr std::string_view kRelease = "/release.json";
+  std::vector<std::string> out;
+  compare_delegations(before, after, out);
+  std::size_t added = 0, changed = 0, removed = 0, same = 0;
+  for (const auto& [path, meta] : after.targets) {
+    auto old = before ? before->targets.find(path) : after.targets.end();
+    bool known = before && old != before->targets.end();
+    bool equal = known && old->second.hashes.sha256 == meta.hashes.sha256 &&
+                 old->second.hashes.sha512 == meta.hashes.sha512 &&
+                 old->second.length == meta.length;
+    ++(equal ? same : known ? changed : added);
+    if (equal || !path.ends_with(kRelease)) continue;
+    out.push_back(fmt::format("{}: {} release {} (release.json has SHA-256 {})", printable(role),
+                              known ? "CHANGES" : "adds",
+                              printable(path.substr(0, path.size() - kRelease.size())),
+                              meta.hashes.sha256 ? meta.hashes.sha256->hex() : "none"));
+  }
+  if (before)
+    for (const auto& [path, meta] : before->targets) {
+      if (after.targets.contains(path)) continue;
+      ++removed;
+      if (path.ends_with(kRelease))
+        out.push_back(fmt::format("{}: removes release {}", printable(role),
+                                  printable(path.substr(0, path.size() - kRelease.size()))));
+    }
+  out.push_back(fmt::format("{}: {} files new, {} changed, {} removed, {} as they were",
+                            printable(role), added, changed, removed, same));
+  return out;
+}
+
+Review review_proposal(const Proposal& proposal, const CheckedProposal& checked, UtcSeconds now) {
+  Review review;
+  review.kind = checked.kind;
+  if (checked.new_root) review_root(checked, review);
+  for (const auto& [role, body] : checked.proposed) {
+    auto before = checked.in_force.find(role);
+    auto lines = describe_targets_change(
+        role, before == checked.in_force.end() ? nullptr : &before->second, body);
+    review.changes.insert(review.changes.end(), lines.begin(), lines.end());
+    review.changes.push_back(
+        fmt::format("{}: version {} expires at {}", role, body.version, format_utc(body.expires)));
+  }
+  review_channels(proposal, review);
+  if (checked.new_root) review_clients(checked, review);
+  warn(checked, now, review);
+  for (const auto& role : checked.roles)
+    review.roles.push_back(review_role(checked, role, *proposal.find(role.role)));
+  review.complete = checked.complete();
+  return review;
+}
+
+}  // namespace shoal::publish

@@ -1,0 +1,242 @@
+// Publishing what several people signed. A new root whose online keys differ takes two files that
+// clients read one after the other, the root and the timestamp: there must be no moment between in
+// which they do not fit. So the snapshot and the timestamp are signed by the old keys and the new
+// ones, wherever the old are at hand. Where they are lost, the timestamp in force gets the new
+// keys' signature in addition, and the one that goes with the new root waits in
+// .next-timestamp.json, for the next publisher to put in place should this one be killed.
+#include "publish/root_apply.hpp"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "publish/cleanup.hpp"
+#include "publish/repository.hpp"
+#include "trust/verifier.hpp"
+
+namespace shoal::publish {
+namespace {
+
+constexpr trust::Limits kLimits{};
+
+std::unexpected<Error> superseded(const std::string& role) {
+  return fail(ErrorKind::conflict, fmt::format("'{}' has changed since this was proposed", role),
+              "Propose it again, on what is published now.");
+}
+
+// Whether a file's signatures are enough for those keys.
+template <typename Body>
+bool satisfies(const trust::Document<Body>& document, const trust::RoleKeys& role,
+               const trust::Root& root) {
+  return trust::check_threshold(role, root.keys, document.signed_bytes, document.signatures, "")
+      .has_value();
+}
+
+struct InForce {
+  trust::Document<trust::Targets> targets;
+  trust::Document<trust::Snapshot> snapshot;
+  trust::Document<trust::Timestamp> timestamp;
+};
+
+Result<InForce> read_in_force(const Layout& layout, const State& state) {
+  SHOAL_ASSIGN(auto targets,
+               read_file(layout.metadata(state.targets.version, "targets"), kLimits.targets_bytes));
+  SHOAL_ASSIGN(auto snapshot, read_file(layout.metadata(state.snapshot.version, "snapshot"),
+                                        kLimits.snapshot_bytes));
+  SHOAL_ASSIGN(auto timestamp, read_file(layout.timestamp(), kLimits.timestamp_bytes));
+  InForce out;
+  SHOAL_ASSIGN(out.targets, trust::parse_targets(targets, "targets", kLimits));
+  SHOAL_ASSIGN(out.snapshot, trust::parse_snapshot(snapshot, kLimits));
+  SHOAL_ASSIGN(out.timestamp, trust::parse_timestamp(timestamp, kLimits));
+  return out;
+}
+
+// The same statement with more signatures: those who accepted it still do.
+Bytes signed_also_by(trust::Document<trust::Timestamp> document,
+                     const std::vector<const trust::SigningKey*>& signers) {
+  for (const auto* key : signers)
+    if (std::ranges::none_of(document.signatures,
+                             [&](const auto& entry) { return entry.key_id == key->id(); }))
+      document.signatures.push_back(trust::sign_bytes(*key, document.signed_bytes));
+  return trust::join_signatures(document.signed_bytes, document.signatures);
+}
+
+// Missing signatures are no attack here, but work that is left to do.
+Result<void> explain_missing(Result<void> checked, const std::string& role) {
+  if (checked || checked.error().kind != ErrorKind::signature_invalid) return checked;
+  return fail(ErrorKind::signature_invalid, checked.error().message,
+              fmt::format("Have the proposal signed by more of the holders of '{}''s keys; "
+                          "'review' says whose signatures are missing.",
+                          role));
+}
+
+// New targets must lie here as they are named; those in force were checked when they came.
+Result<void> check_targets_here(const Layout& layout, const State& state,
+                                const trust::Targets& body) {
+  for (const auto& [path, meta] : body.targets) {
+    const auto* known = state.find(path);
+    if (known && known->hashes.sha256 == meta.hashes.sha256) continue;
+    SHOAL_ASSIGN(auto relative, RelativePath::parse(path));
+    if (!meta.hashes.sha256)
+      return fail(ErrorKind::metadata_invalid, fmt::format("{} has no SHA-256", path));
+    auto bytes = read_file(layout.target(relative, *meta.hashes.sha256), kLimits.target_file_bytes);
+    if (!bytes)
+      return fail(bytes.error().kind, bytes.error().message,
+                  "Apply it where it was proposed: only there the files of the release are.");
+    SHOAL_TRY(trust::check_file(*bytes, meta.length, meta.hashes, path));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> finish_root_change(const Layout& layout) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(layout.next_timestamp(), ignored)) return {};
+  if (!load_state(layout)) {
+    SHOAL_ASSIGN(auto bytes, read_file(layout.next_timestamp(), kLimits.timestamp_bytes));
+    SHOAL_TRY(write_file_atomic(layout.timestamp(), bytes));
+  }
+  std::filesystem::remove(layout.next_timestamp(), ignored);
+  return {};
+}
+
+Result<void> renew_root_copy(const Layout& layout, const State& state) {
+  SHOAL_ASSIGN(auto newest,
+               read_file(layout.metadata(state.root.version, "root"), kLimits.root_bytes));
+  SHOAL_ASSIGN(auto copy, read_file(layout.root_copy(), kLimits.root_bytes));
+  return copy == newest ? Result<void>{} : write_file_atomic(layout.root_copy(), newest);
+}
+
+Result<void> Repository::put_root_in_force(const Bytes& root, trust::Root body) {
+  SHOAL_TRY(write(layout_.metadata(body.version, "root"), root));
+  state_.root = std::move(body);
+  return write(layout_.root_copy(), root);
+}
+
+Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) {
+  SHOAL_ASSIGN(auto report, proposal.kind == ProposalKind::root ? apply_root(proposal, keys)
+                                                                : apply_product(proposal, keys));
+  SHOAL_TRY(remove_applied(layout_, state_));
+  SHOAL_TRY(remove_superseded(layout_, state_));
+  SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+  return report;
+}
+
+// The proposal's targets roles that are not in force yet, checked against this repository only.
+Result<std::vector<ProposedRole>> Repository::take_over(const Proposal& proposal,
+                                                        State& next) const {
+  std::vector<ProposedRole> roles;
+  auto take = [&](const ProposedRole& role, const Party& party) -> Result<void> {
+    SHOAL_ASSIGN(auto document, trust::parse_targets(role.file(), role.role, kLimits));
+    auto listed = state_.snapshot.meta.find(role.role);
+    auto last = listed == state_.snapshot.meta.end() ? 0 : listed->second.version;
+    if (document.body.version == last && last > 0) {
+      // An apply that was killed half way has published it already.
+      auto there = read_file(layout_.metadata(last, role.role), kLimits.targets_bytes);
+      auto parsed =
+          there
+              ? trust::parse_targets(*there, role.role, kLimits)
+              : Result<trust::Document<trust::Targets>>(std::unexpected(std::move(there.error())));
+      if (parsed && parsed->signed_bytes == role.signed_bytes) return {};
+    }
+    if (document.body.version != last + 1) return superseded(role.role);
+    SHOAL_TRY(explain_missing(trust::check_threshold(party.role, party.keys, document.signed_bytes,
+                                                     document.signatures, role.role),
+                              role.role));
+    if (document.body.expires <= environment_.now)
+      return fail(ErrorKind::metadata_expired,
+                  fmt::format("what is proposed for '{}' has expired at {}", role.role,
+                              format_utc(document.body.expires)),
+                  "Propose it again.");
+    SHOAL_TRY(check_targets_here(layout_, state_, document.body));
+    roles.push_back(role);
+    (role.role == "targets" ? next.targets : next.products[role.role]) = std::move(document.body);
+    return {};
+  };
+  if (const auto* targets = proposal.find("targets"))
+    SHOAL_TRY(take(*targets, {next.root.targets, next.root.keys}));
+  for (const auto& role : proposal.roles) {
+    if (role.role == "root" || role.role == "targets") continue;
+    auto delegation = std::ranges::find_if(
+        next.targets.delegations, [&](const auto& entry) { return entry.role == role.role; });
+    if (delegation == next.targets.delegations.end()) return superseded("targets");
+    SHOAL_TRY(take(role, {delegation->keys, next.targets.keys}));
+  }
+  return roles;
+}
+
+Result<ApplyReport> Repository::apply_product(const Proposal& proposal, KeyStore& keys) {
+  State next = state_;
+  SHOAL_ASSIGN(auto roles, take_over(proposal, next));
+  if (roles.empty())
+    return fail(ErrorKind::conflict, "the proposal was applied already", "Nothing is left to do.");
+  for (const auto& delegation : next.targets.delegations)
+    if (!next.products.contains(delegation.role)) return superseded(delegation.role);
+  SHOAL_TRY(publish(std::move(next), roles, true, keys));
+  return ApplyReport{{"snapshot", "timestamp"}, true};
+}
+
+Result<trust::Root> Repository::check_root(const Bytes& root) const {
+  SHOAL_ASSIGN(auto newest,
+               read_file(layout_.metadata(state_.root.version, "root"), kLimits.root_bytes));
+  SHOAL_ASSIGN(auto chain, trust::TrustedMetadata::begin(newest, UtcSeconds{}, kLimits));
+  SHOAL_ASSIGN(auto document, trust::parse_root(root, kLimits));
+  if (document.body.version != state_.root.version + 1) return superseded("root");
+  auto followed = chain.update_root(root);
+  if (!followed) SHOAL_TRY(explain_missing(fail(std::move(followed.error())), "root"));
+  if (document.body.expires <= environment_.now)
+    return fail(ErrorKind::metadata_expired, "the proposed root has expired",
+                "Propose it again, with another --expires.");
+  return std::move(document.body);
+}
+
+Result<ApplyReport> Repository::apply_root(const Proposal& proposal, KeyStore& keys) {
+  Bytes root = proposal.find("root")->file();
+  State next = state_;
+  SHOAL_ASSIGN(next.root, check_root(root));
+  SHOAL_ASSIGN(auto roles, take_over(proposal, next));
+  SHOAL_ASSIGN(auto old, read_in_force(layout_, state_));
+  if (!roles.empty()) {
+    SHOAL_ASSIGN(old.targets, trust::parse_targets(roles.front().file(), "targets", kLimits));
+  }
+  if (!satisfies(old.targets, next.root.targets, next.root)) return superseded("targets");
+  bool new_snapshot = !roles.empty() || !satisfies(old.snapshot, next.root.snapshot, next.root);
+  if (!new_snapshot && satisfies(old.timestamp, next.root.timestamp, next.root)) {
+    SHOAL_TRY(put_root_in_force(root, std::move(next.root)));
+    return ApplyReport{};
+  }
+  // Everything is signed before anything is written.
+  State probe = next;
+  SHOAL_TRY(sign_online(probe, new_snapshot, keys));
+  SHOAL_TRY(write_roles(roles, next));
+  SHOAL_ASSIGN(auto online, sign_online(next, new_snapshot, keys));
+  if (new_snapshot)
+    SHOAL_TRY(write(layout_.metadata(next.snapshot.version, "snapshot"), online.snapshot));
+  const auto& before = state_.root;
+  bool seamless = satisfies(old.targets, before.targets, before);
+  SHOAL_ASSIGN(auto timestamp, trust::parse_timestamp(online.timestamp, kLimits));
+  seamless = seamless && satisfies(timestamp, before.timestamp, before);
+  if (new_snapshot) {
+    SHOAL_ASSIGN(auto snapshot, trust::parse_snapshot(online.snapshot, kLimits));
+    seamless = seamless && satisfies(snapshot, before.snapshot, before);
+  }
+  if (!seamless) {
+    SHOAL_ASSIGN(auto signers, keys.signers(next.root.timestamp));
+    SHOAL_TRY(write(layout_.timestamp(), signed_also_by(std::move(old.timestamp), signers)));
+    SHOAL_TRY(write(layout_.next_timestamp(), online.timestamp));
+    SHOAL_TRY(write(layout_.metadata(next.root.version, "root"), root));
+  }
+  SHOAL_TRY(write(layout_.timestamp(), online.timestamp));
+  std::error_code ignored;
+  std::filesystem::remove(layout_.next_timestamp(), ignored);
+  auto body = next.root;
+  state_ = std::move(next);
+  SHOAL_TRY(put_root_in_force(root, std::move(body)));
+  ApplyReport report{{"timestamp"}, seamless};
+  if (new_snapshot) report.signed_anew.insert(report.signed_anew.begin(), "snapshot");
+  return report;
+}
+
+}  // namespace shoal::publish
