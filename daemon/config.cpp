@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 
+#include "base/words.hpp"
 #include "protocol/nearest.hpp"
 
 namespace shoal::daemon {
@@ -28,7 +29,8 @@ struct Option {
 };
 
 std::unexpected<Error> bad_value(std::string_view value, std::string_view expected) {
-  return fail(ErrorKind::invalid_request, fmt::format("'{}' is not {}", value, expected));
+  return fail(ErrorKind::invalid_request, fmt::format("'{}' is not {}", value, expected),
+              "'shoald --help' lists the keys and their values.");
 }
 
 Result<bool> parse_bool(const std::string& text) {
@@ -81,26 +83,15 @@ Result<void> add_library(Config& config, const std::string& text) {
 }
 
 Result<void> set_consent(Config& config, const std::string& text) {
-  if (text == "granted")
-    config.consent = transfer::Consent::granted;
-  else if (text == "lan")
-    config.consent = transfer::Consent::lan;
-  else if (text == "denied")
-    config.consent = transfer::Consent::denied;
-  else
-    return bad_value(text, "granted, lan or denied");
-  return {};
+  config.consent = value_of(kConsentWords<transfer::Consent>, text);
+  return config.consent ? Result<void>() : bad_value(text, "granted, lan or denied");
 }
 
 Result<void> set_policy(Config& config, const std::string& text) {
-  if (text == "fastest")
-    config.policy = transfer::Policy::fastest;
-  else if (text == "balanced")
-    config.policy = transfer::Policy::balanced;
-  else if (text == "thrifty")
-    config.policy = transfer::Policy::thrifty;
-  else
-    return bad_value(text, "fastest, balanced or thrifty");
+  auto policy = value_of(kPolicyWords<transfer::Policy>, text);
+  if (!policy && text != kPublishersPolicyWord)
+    return bad_value(text, "publisher, fastest, balanced or thrifty");
+  config.policy = policy;
   return {};
 }
 
@@ -129,13 +120,16 @@ constexpr std::array kOptions = {
     Option{"outgoing", "ADDR", "address that connections to peers leave from",
            set_text<&Config::outgoing>},
     Option{"consent", "granted|lan|denied", "which peer traffic is allowed", set_consent},
-    Option{"policy", "fastest|balanced|thrifty", "how readily the edge is asked", set_policy},
+    Option{"policy", "publisher|fastest|balanced|thrifty",
+           "how readily the edge is asked; publisher: as each repository says", set_policy},
     Option{"upload_limit", "RATE", "bytes per second, K M G allowed, 0: none",
            set_rate<&Config::upload_limit>},
     Option{"download_limit", "RATE", "bytes per second, K M G allowed, 0: none",
            set_rate<&Config::download_limit>},
     Option{"lan_discovery", "BOOL", "find peers on the local network",
            set_bool<&Config::lan_discovery>},
+    Option{"dht", "BOOL", "find peers through the public DHT, where the publisher allows it",
+           set_bool<&Config::dht>},
     Option{"pex", "BOOL", "exchange peers with peers", set_bool<&Config::pex>},
     Option{"upnp", "BOOL", "ask the router for a port", set_bool<&Config::upnp>},
     Option{"utp", "BOOL", "yield to other traffic (uTP)", set_bool<&Config::utp>},
@@ -155,6 +149,15 @@ std::filesystem::path folder_from(const char* variable, const char* home_relativ
   return std::filesystem::path(home != nullptr ? home : "/var/lib") / home_relative / "shoal";
 }
 
+Result<const Option*> find_option(std::string_view key) {
+  auto option = std::ranges::find(kOptions, key, &Option::name);
+  if (option != kOptions.end()) return &*option;
+  auto nearest = protocol::nearest_name(key, option_names());
+  return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
+              nearest.empty() ? "'shoald --help' lists the keys."
+                              : fmt::format("Did you mean '{}'?", nearest));
+}
+
 Result<void> set_from_toml(Config& config, std::string_view key, const toml::node& node) {
   if (const auto* array = node.as_array()) {
     for (const auto& element : *array) SHOAL_TRY(set_from_toml(config, key, element));
@@ -164,7 +167,24 @@ Result<void> set_from_toml(Config& config, std::string_view key, const toml::nod
   if (node.is_boolean()) return set_option(config, key, *node.value<bool>() ? "true" : "false");
   if (node.is_integer())
     return set_option(config, key, std::to_string(*node.value<std::int64_t>()));
+  SHOAL_TRY(find_option(key));
   return bad_value(key, "given a text, number, boolean or list of these");
+}
+
+std::string flag_of(std::string_view name) {
+  std::string flag = "--" + std::string(name);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+// The flag that is nearest to one that there is not; "" when none is near.
+std::string nearest_flag(const std::vector<std::string>& unknown) {
+  std::vector<std::string> flags = {"--config"};
+  for (const auto& option : kOptions) flags.push_back(flag_of(option.name));
+  for (const auto& word : unknown)
+    if (auto name = word.substr(0, word.find('=')); name.starts_with("--"))
+      return protocol::nearest_name(name, flags);
+  return "";
 }
 
 }  // namespace
@@ -186,21 +206,18 @@ Config default_config() {
 }
 
 Result<void> set_option(Config& config, std::string_view key, const std::string& value) {
-  auto option = std::ranges::find(kOptions, key, &Option::name);
-  if (option == kOptions.end()) {
-    auto nearest = protocol::nearest_name(key, option_names());
-    return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
-                nearest.empty() ? "'shoald --help' lists the keys."
-                                : fmt::format("Did you mean '{}'?", nearest));
-  }
+  SHOAL_ASSIGN(const auto* option, find_option(key));
   auto set = option->set(config, value);
-  if (!set) return fail(set.error().kind, fmt::format("{}: {}", key, set.error().message));
+  if (!set)
+    return fail(set.error().kind, fmt::format("{}: {}", key, set.error().message),
+                set.error().remedy);
   return {};
 }
 
 Result<void> read_config_file(Config& config, const std::filesystem::path& path) {
   if (!std::filesystem::exists(path))
-    return fail(ErrorKind::not_found, fmt::format("there is no file {}", path.string()));
+    return fail(ErrorKind::not_found, fmt::format("there is no file {}", path.string()),
+                "Name the configuration with --config FILE, or leave it out.");
   try {
     auto table = toml::parse_file(path.string());
     if (table.contains("library")) config.libraries.clear();
@@ -235,9 +252,7 @@ ParsedArguments parse_arguments(int argc, char** argv) {
   values.reserve(kOptions.size());  // CLI11 keeps references into it
   for (const auto& option : kOptions) {
     values.emplace_back(option.name, std::vector<std::string>());
-    std::string flag = "--" + std::string(option.name);
-    std::ranges::replace(flag, '_', '-');
-    app.add_option(flag, values.back().second, std::string(option.help))
+    app.add_option(flag_of(option.name), values.back().second, std::string(option.help))
         ->type_name(std::string(option.value))
         ->expected(1)
         ->take_all();
@@ -246,6 +261,8 @@ ParsedArguments parse_arguments(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+    if (auto meant = nearest_flag(app.remaining()); *parsed.exit_code != 0 && !meant.empty())
+      fmt::print(stderr, "Did you mean '{}'?\n", meant);
     return parsed;
   }
   if (version) {

@@ -21,10 +21,12 @@ struct Config {
   std::string listen = "0.0.0.0:6881,[::]:6881";  // for peers
   std::string outgoing;                           // address that connections to peers leave from
   std::optional<transfer::Consent> consent;
-  std::optional<transfer::Policy> policy;
+  // Nothing: as it was set over the API. Nothing within: the publisher's.
+  std::optional<std::optional<transfer::Policy>> policy;
   std::optional<std::uint64_t> upload_limit;    // bytes per second, 0: none
   std::optional<std::uint64_t> download_limit;  // bytes per second, 0: none
   bool lan_discovery = true;
+  bool dht = true;  // where the publisher allows it
   bool pex = true;
   bool upnp = true;
   bool utp = true;

@@ -74,6 +74,7 @@ agent::AgentOptions agent_options(const Config& config, std::uint64_t node) {
   options.node = node;
   options.consent = config.consent;
   options.policy = config.policy;
+  options.dht = config.dht;
   if (config.upload_limit || config.download_limit)
     options.limits = {config.upload_limit.value_or(0), config.download_limit.value_or(0)};
   return options;
@@ -103,8 +104,12 @@ void stop_on_signals(EventLoop& loop, agent::Agent& agent, api::ApiServer& api, 
   loop.on_signal({SIGTERM, SIGINT}, [&](int number) {
     log.info("daemon", "stopping (signal {})", number);
     ::sd_notify(0, "STOPPING=1");
-    api.stop();
-    agent.shut_down([&loop] { loop.stop(); });
+    auto parts = std::make_shared<int>(2);
+    auto ended = [&loop, parts] {
+      if (--*parts == 0) loop.stop();
+    };
+    api.drain(ended);
+    agent.shut_down(ended);
     loop.after(kShutdownLimit, [&] {
       log.warning("daemon", "a step did not end in time; it will be done again at the next start");
       std::_Exit(0);

@@ -96,7 +96,9 @@ class Runner {
 
   int add_repository(const client::Client& client) const {
     auto root = read_file(options_.root, kMaxRootBytes);
-    if (!root) return failed(root.error());
+    if (!root)
+      return failed({root.error().kind, root.error().message,
+                     "Name the root.json that the publisher gave you, with --root FILE."});
     auto added = client.add_repository({options_.url, std::string(as_text(*root))});
     if (!added) return failed(added.error());
     if (options_.json) return print_json(*added);
@@ -107,7 +109,9 @@ class Runner {
   int remove_repository(const client::Client& client) const {
     auto removed = client.remove_repository(options_.repository);
     if (!removed) return failed(removed.error());
-    if (!options_.json) fmt::print("Removed repository {}.\n", options_.repository);
+    if (options_.json)
+      return print_json(protocol::Removed{"repository", std::to_string(options_.repository)});
+    fmt::print("Removed repository {}.\n", options_.repository);
     return kOk;
   }
 

@@ -2,10 +2,15 @@
 // is the one. CLI11 reports bad usage; we turn that into exit code 2.
 #include "cli/shoal/options.hpp"
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "base/relative_path.hpp"
 #include "cli/shoal/text.hpp"
+#include "protocol/codec.hpp"
+#include "protocol/nearest.hpp"
 
 namespace shoal::cli {
 namespace {
@@ -102,8 +107,9 @@ void add_change_commands(CLI::App& parent, Options& options, Command command) {
   add(ChangeKind::install, "install a product");
   add(ChangeKind::update,
       starts ? "update a product, or all that have an update" : "update a product");
-  add(ChangeKind::verify, "read an install and report what is damaged");
   add(ChangeKind::repair, "put right what is damaged, fetching only that");
+  if (!starts) return;
+  add(ChangeKind::verify, "read an install and report what is damaged");
   add(ChangeKind::uninstall, "remove an install; files that are not ours stay");
 }
 
@@ -155,13 +161,50 @@ void add_config_commands(CLI::App& app, Options& options) {
           },
           "granted, lan (this network only) or denied");
   auto* config = subcommand(app, options, "config", "show or set the rest", Command::config);
-  subcommand(*config, options, "policy", "who is asked first", Command::config)
+  subcommand(*config, options, "policy", "how readily the edge is asked", Command::config)
       ->add_option_function<std::string>(
           "POLICY",
           [&options](const std::string& name) {
-            options.config.policy = word<protocol::Policy>(name);
+            options.config.policy = word<protocol::PolicyChoice>(name);
           },
-          "fastest, balanced or thrifty");
+          "fastest, balanced or thrifty; publisher: as each repository says");
+}
+
+// The innermost command that was given.
+const CLI::App& deepest(const CLI::App& app) {
+  auto below = app.get_subcommands();
+  return below.empty() ? app : deepest(*below.front());
+}
+
+// CLI11 says no more than that a subcommand is required. The word that is none, and what it may
+// have meant; "" when it is something else that is wrong.
+std::string about_unknown_command(const CLI::App& app) {
+  const auto& parent = deepest(app);
+  auto known = parent.get_subcommands([](const CLI::App*) { return true; });
+  if (known.empty()) return "";
+  std::vector<std::string> names;
+  for (const auto* command : known) names.push_back(command->get_name());
+  for (const auto& word : app.remaining(true)) {
+    if (word.starts_with('-')) continue;
+    auto nearest = protocol::nearest_name(word, names);
+    return "there is no command '" + sanitised(word) + "'" +
+           (nearest.empty() ? "" : "; did you mean '" + nearest + "'?");
+  }
+  return "";
+}
+
+// The exit code; the text has been printed, as JSON where that was asked for.
+int refuse(const CLI::App& app, const CLI::ParseError& error, bool json) {
+  constexpr int kUsage = 2;
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  std::string message = about_unknown_command(app);
+  if (message.empty()) message = error.what();
+  Error refusal{ErrorKind::invalid_request, message, "Run with --help for more information."};
+  if (json)
+    fmt::print("{}\n", protocol::encode(refusal));
+  else
+    fmt::print(stderr, "shoal: {}\n{}\n", refusal.message, refusal.remedy);
+  return kUsage;
 }
 
 }  // namespace
@@ -203,8 +246,10 @@ std::variant<Options, ExitCode> parse_command_line(int argc, const char* const* 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    constexpr int kUsage = 2;
-    return ExitCode{app.exit(error) == 0 ? 0 : kUsage};
+    // Parsing may have ended before it came to the flag.
+    bool json = std::any_of(argv, argv + argc,
+                            [](const char* word) { return std::string_view(word) == "--json"; });
+    return ExitCode{refuse(app, error, json)};
   }
   return options;
 }

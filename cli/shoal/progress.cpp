@@ -111,8 +111,10 @@ std::string plain_line(const Change& change) {
     if (rate(change) > 0) line += ", " + human_rate(rate(change));
     if (change.eta_s) line += ", ETA " + human_duration(*change.eta_s);
   }
-  line += fmt::format(", edge {}, peers {}, reused {}", human_bytes(change.bytes.edge),
-                      human_bytes(change.bytes.peers), human_bytes(change.bytes.reused));
+  const auto& bytes = change.bytes;
+  if (bytes.total + bytes.edge + bytes.peers + bytes.reused == 0) return line;
+  line += fmt::format(", edge {}, peers {}, reused {}", human_bytes(bytes.edge),
+                      human_bytes(bytes.peers), human_bytes(bytes.reused));
   return line;
 }
 

@@ -14,6 +14,12 @@ std::string limit(std::uint64_t bytes_per_s) {
   return bytes_per_s == 0 ? "no limit" : human_rate(bytes_per_s);
 }
 
+std::string policy_text(protocol::PolicyChoice choice) {
+  if (choice == protocol::PolicyChoice::publisher)
+    return "the publisher's ('shoal repo list' shows it)";
+  return std::string(name_of(choice));
+}
+
 std::string state_of(const protocol::Install& install) {
   if (!install.current_change.empty()) return "change " + install.current_change;
   if (install.update_available()) return install.available_version + " available";
@@ -37,6 +43,13 @@ std::string show(const protocol::Repositories& repositories) {
                     repository.last_error ? repository.last_error->message : "ok"});
     for (const auto& mirror : repository.mirrors)
       rows.push_back({"", "  mirror " + mirror.url, human_bytes(mirror.bytes), state_of(mirror)});
+    for (const auto& tracker : repository.trackers) rows.push_back({"", "  tracker " + tracker});
+    if (repository.policy)
+      rows.push_back({"", fmt::format("  policy {} ({})", name_of(*repository.policy),
+                                      repository.policy_source == protocol::PolicySource::machine
+                                          ? "this machine's choice"
+                                          : "the publisher's")});
+    if (repository.dht) rows.push_back({"", "  uses the public DHT"});
   }
   return table(rows);
 }
@@ -86,7 +99,7 @@ std::string show(const protocol::Plan& plan) {
 
 std::string show(const protocol::Config& config) {
   return table({{"consent", std::string(name_of(config.consent))},
-                {"policy", std::string(name_of(config.policy))},
+                {"policy", policy_text(config.policy)},
                 {"upload", limit(config.upload_bytes_per_s)},
                 {"download", limit(config.download_bytes_per_s)}});
 }
@@ -103,7 +116,7 @@ std::string show(const protocol::Status& status) {
                                              human_bytes(system.peers_bytes) + " from peers"},
                             {"given", human_bytes(system.uploaded_bytes)},
                             {"consent", std::string(name_of(system.config.consent))},
-                            {"policy", std::string(name_of(system.config.policy))},
+                            {"policy", policy_text(system.config.policy)},
                             {"upload", limit(system.config.upload_bytes_per_s)},
                             {"download", limit(system.config.download_bytes_per_s)}});
   for (const auto& repository : status.repositories)

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "agent/preparation.hpp"
+#include "base/words.hpp"
 
 namespace shoal::agent {
 namespace {
@@ -25,8 +27,9 @@ std::uint64_t number_of(const std::string& id) {
 }  // namespace
 
 Agent::Agent(const Context& context, AgentOptions options)
-    : context_(context), options_(std::move(options)), seeding_(context) {
+    : context_(context), options_(std::move(options)), seeding_(context, options_.dht) {
   settings_.node = options_.node;
+  settings_.dht = options_.dht;
   started_ = context_.clock.steady();
 }
 
@@ -76,11 +79,11 @@ Result<void> Agent::load_settings() {
     return text ? number_of(*text) : 0;
   };
   SHOAL_ASSIGN(auto consent, context_.store.setting("consent"));
-  if (consent == "granted") settings_.consent = transfer::Consent::granted;
-  if (consent == "lan") settings_.consent = transfer::Consent::lan;
+  if (consent)
+    settings_.consent =
+        value_of(kConsentWords<transfer::Consent>, *consent).value_or(transfer::Consent::denied);
   SHOAL_ASSIGN(auto policy, context_.store.setting("policy"));
-  if (policy == "balanced") settings_.policy = transfer::Policy::balanced;
-  if (policy == "thrifty") settings_.policy = transfer::Policy::thrifty;
+  if (policy) settings_.policy = value_of(kPolicyWords<transfer::Policy>, *policy);
   SHOAL_ASSIGN(limits_.upload_bytes_per_s, number("upload_bytes_per_s"));
   SHOAL_ASSIGN(limits_.download_bytes_per_s, number("download_bytes_per_s"));
   if (options_.consent) settings_.consent = *options_.consent;
@@ -206,6 +209,8 @@ void Agent::changed(const ChangeRecord& record, bool durable) {
   emit("change", record.view.id);
   if (durable && record.ended()) change_ended(record);
   if (durable) context_.main.post([this] { pump(); });
+  if (std::exchange(order_posted_, true)) return;
+  context_.main.post([this] { let_foreground_go_first(); });
 }
 
 void Agent::change_ended(const ChangeRecord& record) {
@@ -235,11 +240,16 @@ void Agent::change_ended(const ChangeRecord& record) {
 
 void Agent::pump() {
   if (shutting_down_) return;
+  // Those in the background take no place from one in the foreground.
   std::size_t running = 0;
-  for (const auto& [number, change] : changes_) running += change->active() ? 1 : 0;
+  for (const auto& [number, change] : changes_)
+    running += change->active() && change->record().view.priority == Priority::foreground ? 1 : 0;
   for (auto priority : {Priority::foreground, Priority::background}) {
+    if (priority == Priority::background)
+      running = static_cast<std::size_t>(std::ranges::count_if(
+          changes_, [](const auto& entry) { return entry.second->active(); }));
     for (auto& [number, change] : changes_) {
-      if (running >= kMaxRunningChanges) return;
+      if (running >= kMaxRunningChanges) break;
       const auto& view = change->record().view;
       if (change->active() || view.state != ChangeState::queued || view.priority != priority)
         continue;
@@ -247,6 +257,19 @@ void Agent::pump() {
       change->start();
     }
   }
+}
+
+void Agent::let_foreground_go_first() {
+  order_posted_ = false;
+  if (shutting_down_) return;
+  bool busy = std::ranges::any_of(changes_, [](const auto& entry) {
+    const auto& view = entry.second->record().view;
+    return entry.second->active() && view.priority == Priority::foreground &&
+           view.state == ChangeState::running && entry.second->fetching();
+  });
+  for (auto& [number, change] : changes_)
+    if (change->active() && change->record().view.priority == Priority::background)
+      change->set_yielding(busy);
 }
 
 void Agent::arm_refresh(std::chrono::milliseconds delay) {

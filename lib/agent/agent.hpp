@@ -21,7 +21,8 @@ struct AgentOptions {
   // From the configuration: these win over what the API had set in an earlier run.
   std::optional<transfer::Consent> consent;
   std::optional<transfer::RateLimits> limits;
-  std::optional<transfer::Policy> policy;
+  std::optional<PolicyChoice> policy;
+  bool dht = true;  // false: no DHT, whatever publishers allow
 };
 
 class Agent final : public Service, private RunnerHost {
@@ -84,6 +85,8 @@ class Agent final : public Service, private RunnerHost {
   void change_ended(const ChangeRecord& record);
   void load_details(std::int64_t install);
   void pump();  // starts queued changes
+  // Those in the background wait while one in the foreground fetches.
+  void let_foreground_go_first();
   void arm_refresh(std::chrono::milliseconds delay);
   void arm_limits();
   void refresh(std::int64_t id);
@@ -113,6 +116,7 @@ class Agent final : public Service, private RunnerHost {
   std::function<void(const Event&)> listener_;
   SteadyMs started_{};
   bool shutting_down_ = false;
+  bool order_posted_ = false;
   Timers::Id refresh_timer_ = 0;
   Timers::Id limits_timer_ = 0;
   ByteCounts ended_bytes_;  // of changes that have ended since the start

@@ -8,6 +8,18 @@
 #include "agent/preparation.hpp"
 
 namespace shoal::agent {
+namespace {
+
+constexpr const char* kSeeStatus = "'shoal status' shows the changes.";
+
+std::unexpected<Error> has_ended(const ChangeRecord& record) {
+  return fail(
+      ErrorKind::conflict,
+      fmt::format("change {} has ended: it is {}", record.view.id, name_of(record.view.state)),
+      kSeeStatus);
+}
+
+}  // namespace
 
 Agent::InstallEntry* Agent::find_install(const std::string& product) {
   for (auto& [id, entry] : installs_)
@@ -167,8 +179,7 @@ Result<std::shared_ptr<ChangeRunner>> Agent::runner(const std::string& id) const
   auto found = changes_.find(number);
   if (error == std::errc{} && end == id.data() + id.size() && found != changes_.end())
     return found->second;
-  return fail(ErrorKind::not_found, fmt::format("no change '{}'", id.substr(0, 40)),
-              "'shoal status' shows the changes.");
+  return fail(ErrorKind::not_found, fmt::format("no change '{}'", id.substr(0, 40)), kSeeStatus);
 }
 
 Result<Change> Agent::change(const std::string& id) const {
@@ -178,7 +189,7 @@ Result<Change> Agent::change(const std::string& id) const {
 
 Result<Change> Agent::pause(const std::string& id) {
   SHOAL_ASSIGN(auto found, runner(id));
-  if (found->record().ended()) return fail(ErrorKind::conflict, "the change has ended");
+  if (found->record().ended()) return has_ended(found->record());
   SHOAL_TRY(found->stop(StopReason::pause));
   return found->record().view;
 }
@@ -187,14 +198,15 @@ Result<Change> Agent::resume(const std::string& id) {
   SHOAL_ASSIGN(auto found, runner(id));
   if (found->record().view.state != ChangeState::paused)
     return fail(ErrorKind::conflict,
-                fmt::format("the change is {}, not paused", name_of(found->record().view.state)));
+                fmt::format("the change is {}, not paused", name_of(found->record().view.state)),
+                kSeeStatus);
   found->start();
   return found->record().view;
 }
 
 Result<Change> Agent::cancel(const std::string& id) {
   SHOAL_ASSIGN(auto found, runner(id));
-  if (found->record().ended()) return fail(ErrorKind::conflict, "the change has ended");
+  if (found->record().ended()) return has_ended(found->record());
   SHOAL_TRY(found->stop(StopReason::cancel));
   return found->record().view;
 }

@@ -4,36 +4,13 @@
 #include <algorithm>
 
 #include "agent/agent.hpp"
+#include "base/words.hpp"
 
 namespace shoal::agent {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxRepositories = 100;
-
-std::string_view name_of_consent(transfer::Consent consent) {
-  switch (consent) {
-    case transfer::Consent::denied:
-      return "denied";
-    case transfer::Consent::lan:
-      return "lan";
-    case transfer::Consent::granted:
-      return "granted";
-  }
-  return "";
-}
-
-std::string_view name_of_policy(transfer::Policy policy) {
-  switch (policy) {
-    case transfer::Policy::fastest:
-      return "fastest";
-    case transfer::Policy::balanced:
-      return "balanced";
-    case transfer::Policy::thrifty:
-      return "thrifty";
-  }
-  return "";
-}
 
 Result<std::string> check_url(const std::string& url) {
   bool http = url.starts_with("http://") || url.starts_with("https://");
@@ -59,7 +36,7 @@ SystemView Agent::system() const {
   view.edge_bytes = ended_bytes_.edge;
   view.peers_bytes = ended_bytes_.peers;
   for (const auto& [number, change] : changes_) {
-    if (!change->active()) continue;
+    if (change->record().ended()) continue;  // counted already
     view.edge_bytes += change->record().view.bytes.edge;
     view.peers_bytes += change->record().view.bytes.peers;
   }
@@ -72,11 +49,14 @@ SystemView Agent::system() const {
 Result<void> Agent::configure(const ConfigUpdate& update) {
   auto& store = context_.store;
   if (update.consent) {
-    SHOAL_TRY(store.set_setting("consent", std::string(name_of_consent(*update.consent))));
+    auto word = word_of(kConsentWords<transfer::Consent>, *update.consent);
+    SHOAL_TRY(store.set_setting("consent", std::string(word)));
     settings_.consent = *update.consent;
   }
   if (update.policy) {
-    SHOAL_TRY(store.set_setting("policy", std::string(name_of_policy(*update.policy))));
+    auto choice = *update.policy;
+    auto word = choice ? word_of(kPolicyWords<transfer::Policy>, *choice) : kPublishersPolicyWord;
+    SHOAL_TRY(store.set_setting("policy", std::string(word)));
     settings_.policy = *update.policy;
   }
   if (update.upload_bytes_per_s) {
@@ -97,6 +77,8 @@ Result<void> Agent::configure(const ConfigUpdate& update) {
   for (auto& [number, change] : changes_)
     if (change->active()) change->settings_changed();
   emit("config", "");
+  if (update.policy)
+    for (const auto& [id, entry] : repositories_) emit("repository", std::to_string(id));
   return {};
 }
 
@@ -110,7 +92,13 @@ std::vector<RepositoryView> Agent::repositories() const {
     view.added_at = entry.client->row().added_at;
     view.refreshed_at = entry.refreshed_at;
     view.last_error = entry.last_error;
-    auto urls = entry.contents.info.mirrors;
+    const auto& info = entry.contents.info;
+    view.trackers = info.trackers;
+    view.dht = info.dht && settings_.dht;
+    view.policy_of_machine = settings_.policy.has_value();
+    view.policy = settings_.policy;
+    if (!view.policy && entry.refreshed_at) view.policy = to_transfer(info.policy);
+    auto urls = info.mirrors;
     if (urls.empty()) urls.push_back(view.url);
     for (const auto& url : urls) {
       auto known = std::ranges::find(mirrors, url, &transfer::MirrorStatus::url);
@@ -129,7 +117,8 @@ void Agent::add_repository(const std::string& url, const std::string& root_json,
   if (!checked) return reply(fail(checked.error()));
   for (const auto& [id, entry] : repositories_)
     if (entry.client->row().url == *checked)
-      return reply(fail(ErrorKind::conflict, fmt::format("{} is repository {} already", url, id)));
+      return reply(fail(ErrorKind::conflict, fmt::format("{} is repository {} already", url, id),
+                        "'shoal repo remove' removes it, if its root is to be another."));
   if (repositories_.size() >= kMaxRepositories)
     return reply(fail(ErrorKind::conflict,
                       fmt::format("there are {} repositories already", repositories_.size())));

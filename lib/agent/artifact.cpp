@@ -79,6 +79,7 @@ void Artifact::seed(transfer::Consent consent) {
     at_edge_.clear();
   }
   mode_ = Mode::seeding;
+  yielding_ = false;
   consent_ = consent;
   if (consent_ == transfer::Consent::denied) leave_swarm();
   join_swarm();
@@ -89,6 +90,8 @@ void Artifact::stop() {
     context_.timers.cancel(tick_);
     context_.edge.remove(source_.id);
     at_edge_.clear();
+    // Another attempt may write the same files soon: what the disk still has queued must not.
+    source_.image->drop_writes();
   }
   mode_ = Mode::stopped;
   listener_ = {};
@@ -115,8 +118,23 @@ void Artifact::set_policy(transfer::Policy policy) {
   poke();
 }
 
+void Artifact::set_yielding(bool yielding) {
+  if (mode_ != Mode::fetching || std::exchange(yielding_, yielding) == yielding) return;
+  if (!yielding) {
+    join_swarm();
+    scheduler_->set_swarm_enabled(in_swarm_);
+    return poke();
+  }
+  std::vector<PieceIndex> asked(at_edge_.begin(), at_edge_.end());
+  context_.edge.cancel(source_.id, asked);
+  for (auto piece : asked) scheduler_->edge_failed(piece, now_ms());  // to be asked for again
+  at_edge_.clear();
+  waiting_ = false;
+  leave_swarm();
+}
+
 void Artifact::join_swarm() {
-  if (in_swarm_ || consent_ == transfer::Consent::denied) return;
+  if (in_swarm_ || yielding_ || consent_ == transfer::Consent::denied) return;
   transfer::SwarmArtifact description;
   description.torrent = source_.torrent;
   description.store = source_.image;
@@ -277,6 +295,7 @@ void Artifact::decide() {
     if (!std::exchange(complete_reported_, true)) listener_.on_complete();
     return;
   }
+  if (yielding_) return;
   scheduler_->edge_rate(context_.edge.download_bytes_per_s(source_.id));
   auto decision = scheduler_->decide(now_ms());
   if (!decision.give_back.empty()) {

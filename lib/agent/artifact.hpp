@@ -62,6 +62,8 @@ class Artifact final : public transfer::SwarmEvents,
   void stop();  // leaves swarm and edge
   void set_consent(transfer::Consent consent);
   void set_policy(transfer::Policy policy);
+  // While it yields it takes nothing, neither from the edge nor from peers, and gives nothing.
+  void set_yielding(bool yielding);
   // These turned out wrong in the store: fetched again.
   void pieces_lost(const std::vector<PieceIndex>& pieces);
 
@@ -105,6 +107,7 @@ class Artifact final : public transfer::SwarmEvents,
   bool poked_ = false;
   bool complete_reported_ = false;
   bool waiting_ = false;
+  bool yielding_ = false;
   transfer::PieceSet have_;
   transfer::BlockMap partial_;
   std::set<PieceIndex> at_edge_;  // asked of the edge and not yet stored

@@ -138,6 +138,12 @@ void ChangeRunner::begin_task(TaskKind kind) {
   host_.changed(record_, false);
 }
 
+bool ChangeRunner::fetching() const {
+  const auto& tasks = record_.view.tasks;
+  return current_task_ < tasks.size() && tasks[current_task_].kind == TaskKind::fetch &&
+         tasks[current_task_].state == TaskState::running;
+}
+
 Task* ChangeRunner::task(TaskKind kind) {
   Task* found = nullptr;
   for (auto& entry : record_.view.tasks)

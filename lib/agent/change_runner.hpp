@@ -17,7 +17,8 @@ namespace shoal::agent {
 
 struct Settings {
   transfer::Consent consent = transfer::Consent::denied;
-  transfer::Policy policy = transfer::Policy::fastest;
+  PolicyChoice policy;
+  bool dht = true;         // false: never, whatever publishers allow
   std::uint64_t node = 0;  // this machine's id among the peers
 };
 
@@ -51,6 +52,9 @@ class ChangeRunner : public std::enable_shared_from_this<ChangeRunner> {
   // conflict past the commit point.
   Result<void> stop(StopReason reason);
   virtual void settings_changed() {}
+  // While it yields it fetches nothing: a change in the foreground does.
+  virtual void set_yielding(bool) {}
+  bool fetching() const;  // its present task
 
  protected:
   virtual std::vector<TaskKind> task_list() const = 0;

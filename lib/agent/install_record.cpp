@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/words.hpp"
+
 namespace shoal::agent {
 namespace {
 
@@ -34,6 +36,18 @@ Result<void> check_agreement(const content::Component& component, const content:
 }
 
 }  // namespace
+
+transfer::Policy to_transfer(content::EdgePolicy policy) {
+  switch (policy) {
+    case content::EdgePolicy::fastest:
+      return transfer::Policy::fastest;
+    case content::EdgePolicy::balanced:
+      return transfer::Policy::balanced;
+    case content::EdgePolicy::thrifty:
+      return transfer::Policy::thrifty;
+  }
+  return transfer::Policy::fastest;
+}
 
 Result<LoadedComponent> load_component(const content::Component& component, Bytes torrent,
                                        Bytes index, Bytes recipes) {
@@ -71,6 +85,7 @@ std::vector<store::Document> to_documents(const LoadedRelease& release,
   json source = {{"mirrors", release.mirrors},
                  {"trackers", release.trackers},
                  {"dht_allowed", release.dht_allowed},
+                 {"policy", word_of(kPolicyWords<transfer::Policy>, release.policy)},
                  {"components", json::array()}};
   for (std::size_t i = 0; i < release.components.size(); ++i) {
     const auto& component = release.components[i];
@@ -108,6 +123,9 @@ Result<InstallRecord> load_record(store::Store& store, std::int64_t install) {
     record.release.mirrors = source.at("mirrors").get<std::vector<std::string>>();
     record.release.trackers = source.at("trackers").get<std::vector<std::string>>();
     record.release.dht_allowed = source.at("dht_allowed").get<bool>();
+    record.release.policy =
+        value_of(kPolicyWords<transfer::Policy>, source.value("policy", std::string()))
+            .value_or(transfer::Policy::fastest);
     names = source.at("components").get<std::vector<std::string>>();
   } catch (const json::exception& error) {
     return fail(ErrorKind::state_corrupt,

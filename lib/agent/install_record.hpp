@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "content/manifest.hpp"
+#include "content/repository_info.hpp"
 #include "content/torrent.hpp"
 #include "install/component.hpp"
 #include "store/store.hpp"
+#include "transfer/scheduler.hpp"
 #include "transfer/swarm.hpp"
 
 namespace shoal::agent {
@@ -33,7 +35,11 @@ struct LoadedRelease {
   std::vector<std::string> mirrors;         // base URLs
   std::vector<std::string> trackers;
   bool dht_allowed = false;
+  // The publisher's, for where the machine has no choice of its own.
+  transfer::Policy policy = transfer::Policy::fastest;
 };
+
+transfer::Policy to_transfer(content::EdgePolicy policy);
 
 // Parses and cross-checks a component's companions: torrent, index and manifest must agree on
 // geometry and info-hash. Errors: metadata_invalid, too_large.

@@ -147,6 +147,7 @@ Result<LoadedRelease> RepositoryClient::load(const ReleaseWanted& wanted) {
     if (std::find(loaded.trackers.begin(), loaded.trackers.end(), tracker) == loaded.trackers.end())
       loaded.trackers.push_back(tracker);
   loaded.dht_allowed = cycle.info.dht;
+  loaded.policy = to_transfer(cycle.info.policy);
   return loaded;
 }
 

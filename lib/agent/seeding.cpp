@@ -9,7 +9,7 @@ namespace {
 using Artifacts = std::vector<std::shared_ptr<Artifact>>;
 
 Result<Artifacts> load_artifacts(const Context& context, const store::InstallRow& row,
-                                 const BeneathDir& library) {
+                                 const BeneathDir& library, bool dht) {
   SHOAL_ASSIGN(auto record, load_record(context.store, row.id));
   SHOAL_ASSIGN(auto folder, RelativePath::parse(row.folder));
   auto installed = record.installed();
@@ -21,7 +21,7 @@ Result<Artifacts> load_artifacts(const Context& context, const store::InstallRow
     source.torrent = std::move(record.release.components[i].torrent);
     source.image = install::TreeImage::of_installed(library, folder, installed[i]);
     source.trackers = record.release.trackers;
-    source.dht_allowed = record.release.dht_allowed;
+    source.dht_allowed = record.release.dht_allowed && dht;
     auto have = source.image->complete_pieces();
     if (have.count() == 0) continue;
     artifacts.push_back(std::make_shared<Artifact>(context, std::move(source), std::move(have),
@@ -46,7 +46,9 @@ void Seeding::start(const store::InstallRow& row, const BeneathDir& library,
   auto generation = generation_[row.id];
   run_job<Artifacts>(
       context_,
-      [&context = context_, row, &library] { return load_artifacts(context, row, library); },
+      [&context = context_, row, &library, dht = dht_] {
+        return load_artifacts(context, row, library, dht);
+      },
       [this, row, generation](Result<Artifacts> artifacts) {
         if (generation_[row.id] != generation) return;
         if (!artifacts)

@@ -14,7 +14,8 @@ namespace shoal::agent {
 // Main thread only.
 class Seeding {
  public:
-  explicit Seeding(const Context& context) : context_(context) {}
+  // `dht`: whether this machine allows it, beside the publisher.
+  Seeding(const Context& context, bool dht) : context_(context), dht_(dht) {}
 
   // Takes over artifacts that a change has completed.
   void adopt(std::int64_t install, std::vector<std::shared_ptr<Artifact>> artifacts,
@@ -35,6 +36,7 @@ class Seeding {
 
  private:
   const Context& context_;
+  const bool dht_;
   transfer::Consent consent_ = transfer::Consent::denied;
   std::map<std::int64_t, std::vector<std::shared_ptr<Artifact>>> by_install_;
   // Counts starts and stops of an install: a job that ends after a later one is out of date.

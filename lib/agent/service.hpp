@@ -76,6 +76,9 @@ struct Change {
   double seconds = 0;  // running time so far, or in all
 };
 
+// The policy for all products, or nothing: each repository's own, as its publisher signed it.
+using PolicyChoice = std::optional<transfer::Policy>;
+
 struct RepositoryView {
   std::int64_t id = 0;
   std::string url;
@@ -83,6 +86,10 @@ struct RepositoryView {
   std::optional<UtcSeconds> refreshed_at;
   std::optional<Error> last_error;
   std::vector<transfer::MirrorStatus> mirrors;
+  std::vector<std::string> trackers;
+  bool dht = false;                        // used: the publisher allows it, and so does the machine
+  std::optional<transfer::Policy> policy;  // in force for its products; empty until it was read
+  bool policy_of_machine = false;          // chosen here, not by the publisher
 };
 
 struct ProductView {
@@ -132,7 +139,7 @@ struct SystemView {
   std::vector<std::string> libraries;
   transfer::Consent consent = transfer::Consent::denied;
   transfer::RateLimits limits;
-  transfer::Policy policy = transfer::Policy::fastest;
+  PolicyChoice policy;
   std::string listen;
   std::uint64_t edge_bytes = 0;  // since start
   std::uint64_t peers_bytes = 0;
@@ -144,7 +151,7 @@ struct ConfigUpdate {  // fields left out stay as they are
   std::optional<transfer::Consent> consent;
   std::optional<std::uint64_t> upload_bytes_per_s;
   std::optional<std::uint64_t> download_bytes_per_s;
-  std::optional<transfer::Policy> policy;
+  std::optional<PolicyChoice> policy;
 };
 
 struct ChangeRequest {

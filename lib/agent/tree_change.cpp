@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace shoal::agent {
 namespace {
@@ -127,7 +128,7 @@ void TreeChange::make_artifacts() {
     source.map = std::make_shared<content::ImageMap>(*component.target.component);
     source.mirrors = release.mirrors;
     source.trackers = release.trackers;
-    source.dht_allowed = release.dht_allowed;
+    source.dht_allowed = release.dht_allowed && host_.settings().dht;
     artifacts_.push_back(
         std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));
   }
@@ -161,11 +162,33 @@ void TreeChange::fetch() {
     host_.stop_seeding(record_.install);
     seeding_stopped_ = true;
   }
-  auto settings = host_.settings();
   for (auto& artifact : artifacts_)
-    if (artifact && !artifact->complete())
-      artifact->fetch(settings.consent, settings.policy, settings.node, listener());
+    if (artifact && !artifact->complete()) fetch_missing(*artifact);
+  if (yielding_) apply_yielding();
   check_fetched();
+}
+
+transfer::Policy TreeChange::policy() const {
+  return host_.settings().policy.value_or(preparation_->release.policy);
+}
+
+void TreeChange::fetch_missing(Artifact& artifact) {
+  auto settings = host_.settings();
+  artifact.fetch(settings.consent, policy(), settings.node, listener());
+}
+
+void TreeChange::set_yielding(bool yielding) {
+  if (std::exchange(yielding_, yielding) != yielding) apply_yielding();
+}
+
+void TreeChange::apply_yielding() {
+  bool fetches = false;
+  for (auto& artifact : artifacts_) {
+    if (!artifact || !artifact->fetching() || artifact->complete()) continue;
+    artifact->set_yielding(yielding_);
+    fetches = true;
+  }
+  if (fetches) set_waiting(yielding_, "a change in the foreground comes first");
 }
 
 void TreeChange::check_fetched() {
@@ -199,13 +222,12 @@ void TreeChange::verified(std::vector<install::StagedDamage> damage) {
   std::vector<std::vector<PieceIndex>> lost(artifacts_.size());
   for (const auto& file : damage)
     lost[file.component].insert(lost[file.component].end(), file.pieces.begin(), file.pieces.end());
-  auto settings = host_.settings();
   for (std::size_t i = 0; i < lost.size(); ++i) {
     if (lost[i].empty() || !artifacts_[i]) continue;
-    if (!artifacts_[i]->fetching())
-      artifacts_[i]->fetch(settings.consent, settings.policy, settings.node, listener());
+    if (!artifacts_[i]->fetching()) fetch_missing(*artifacts_[i]);
     artifacts_[i]->pieces_lost(lost[i]);
   }
+  if (yielding_) apply_yielding();
 }
 
 void TreeChange::commit() {
@@ -252,7 +274,7 @@ void TreeChange::settings_changed() {
   for (auto& artifact : artifacts_) {
     if (!artifact) continue;
     artifact->set_consent(settings.consent);
-    artifact->set_policy(settings.policy);
+    artifact->set_policy(policy());
   }
 }
 
@@ -263,19 +285,27 @@ void TreeChange::halt() {
 
 void TreeChange::ended(ChangeState state) {
   committing_ = false;
-  if (input_.library == nullptr)  // cancelled before it ran in this process
-    if (auto input = make_input()) input_ = std::move(*input);
-  if (state == ChangeState::cancelled && input_.library != nullptr) {
-    auto discarded = install::discard_staging(*input_.library, staging());
-    if (!discarded)
-      context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
-  }
+  if (state == ChangeState::cancelled) discard_staged();
   if (state != ChangeState::done && std::exchange(seeding_stopped_, false))
     host_.start_seeding(record_.install, {});
   artifacts_.clear();
   staging_.reset();
   plan_.reset();
   preparation_.reset();
+}
+
+void TreeChange::discard_staged() {
+  const BeneathDir* folder = input_.library;
+  if (folder == nullptr) {  // it did not run in this process
+    auto row = host_.install_row(record_.install);
+    if (!row) return;
+    auto opened = host_.library(row->library);
+    if (!opened) return;  // no library, nothing staged in it
+    folder = *opened;
+  }
+  auto discarded = install::discard_staging(*folder, staging());
+  if (!discarded)
+    context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
 }
 
 void TreeChange::update_progress() {

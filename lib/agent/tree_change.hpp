@@ -10,6 +10,7 @@ class TreeChange final : public ChangeRunner {
  public:
   using ChangeRunner::ChangeRunner;
   void settings_changed() override;
+  void set_yielding(bool yielding) override;
 
  protected:
   std::vector<TaskKind> task_list() const override;
@@ -30,7 +31,11 @@ class TreeChange final : public ChangeRunner {
   void verified(std::vector<install::StagedDamage> damage);
   void commit();
   void committed(install::CommitOutcome outcome);
-  std::string staging() const;  // the name of the staging folder
+  void fetch_missing(Artifact& artifact);
+  void apply_yielding();
+  void discard_staged();
+  transfer::Policy policy() const;  // the machine's, else the publisher's
+  std::string staging() const;      // the name of the staging folder
   ArtifactListener listener();
 
   PreparationInput input_;
@@ -40,6 +45,7 @@ class TreeChange final : public ChangeRunner {
   std::vector<std::shared_ptr<Artifact>> artifacts_;  // by component; null for an empty image
   ByteCounts before_;  // of earlier runs: before a pause, or a restart of the daemon
   bool seeding_stopped_ = false;
+  bool yielding_ = false;
   int verify_rounds_ = 0;
   // The rate of plain bytes, smoothed, for the ETA.
   std::uint64_t last_fetched_ = 0;

@@ -149,13 +149,28 @@ protocol::Policy to_protocol(transfer::Policy policy) {
   return {};
 }
 
-transfer::Policy to_transfer(protocol::Policy policy) {
-  switch (policy) {
-    case protocol::Policy::fastest:
+protocol::PolicyChoice to_protocol(const agent::PolicyChoice& choice) {
+  if (!choice) return protocol::PolicyChoice::publisher;
+  switch (*choice) {
+    case transfer::Policy::fastest:
+      return protocol::PolicyChoice::fastest;
+    case transfer::Policy::balanced:
+      return protocol::PolicyChoice::balanced;
+    case transfer::Policy::thrifty:
+      return protocol::PolicyChoice::thrifty;
+  }
+  return {};
+}
+
+agent::PolicyChoice to_agent(protocol::PolicyChoice choice) {
+  switch (choice) {
+    case protocol::PolicyChoice::publisher:
+      return std::nullopt;
+    case protocol::PolicyChoice::fastest:
       return transfer::Policy::fastest;
-    case protocol::Policy::balanced:
+    case protocol::PolicyChoice::balanced:
       return transfer::Policy::balanced;
-    case protocol::Policy::thrifty:
+    case protocol::PolicyChoice::thrifty:
       return transfer::Policy::thrifty;
   }
   return {};
@@ -183,8 +198,17 @@ protocol::System to_protocol(const agent::SystemView& view, bool may_act) {
 }
 
 protocol::Repository to_protocol(const agent::RepositoryView& view) {
-  protocol::Repository repository{view.id,           view.url,        view.added_at,
-                                  view.refreshed_at, view.last_error, {}};
+  protocol::Repository repository;
+  repository.id = view.id;
+  repository.url = view.url;
+  repository.added_at = view.added_at;
+  repository.refreshed_at = view.refreshed_at;
+  repository.last_error = view.last_error;
+  repository.trackers = view.trackers;
+  repository.dht = view.dht;
+  if (view.policy) repository.policy = to_protocol(*view.policy);
+  repository.policy_source =
+      view.policy_of_machine ? protocol::PolicySource::machine : protocol::PolicySource::publisher;
   for (const auto& mirror : view.mirrors) repository.mirrors.push_back(to_protocol(mirror));
   return repository;
 }
@@ -313,7 +337,7 @@ agent::ConfigUpdate to_agent(const protocol::ConfigUpdate& update) {
   if (update.consent) to.consent = to_transfer(*update.consent);
   to.upload_bytes_per_s = update.upload_bytes_per_s;
   to.download_bytes_per_s = update.download_bytes_per_s;
-  if (update.policy) to.policy = to_transfer(*update.policy);
+  if (update.policy) to.policy = to_agent(*update.policy);
   return to;
 }
 

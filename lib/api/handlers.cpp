@@ -7,6 +7,7 @@
 #include "api/convert.hpp"
 #include "protocol/codec.hpp"
 #include "protocol/events.hpp"
+#include "protocol/openapi.hpp"
 
 namespace shoal::api {
 namespace {
@@ -50,6 +51,10 @@ std::optional<agent::InstallView> find_install(const agent::Service& service,
 }
 
 }  // namespace
+
+void Handlers::get_openapi(Call& call) {
+  call.reply.text(kOk, "application/yaml", std::string(protocol::openapi_yaml()));
+}
 
 void Handlers::get_system(Call& call) {
   call.reply.json(kOk, protocol::encode(to_protocol(service_.system(), call.may_act)));

@@ -24,6 +24,7 @@ class Handlers {
   Handlers(agent::Service& service, EventHub& hub, UserLimit& streams)
       : service_(service), hub_(hub), streams_(streams) {}
 
+  void get_openapi(Call& call);
   void get_system(Call& call);
   void get_config(Call& call);
   void patch_config(Call& call);

@@ -16,6 +16,14 @@ void Reply::json(int status, std::string body) const {
   send(std::move(response));
 }
 
+void Reply::text(int status, std::string content_type, std::string body) const {
+  http::Response response;
+  response.status = status;
+  response.content_type = std::move(content_type);
+  response.body = std::move(body);
+  send(std::move(response));
+}
+
 void Reply::empty(int status) const {
   http::Response response;
   response.status = status;

@@ -18,6 +18,7 @@ class Reply {
   Reply(std::shared_ptr<http::Responder> responder, UserLimit::Slot slot);
 
   void json(int status, std::string body) const;
+  void text(int status, std::string content_type, std::string body) const;
   void empty(int status) const;
   // The status is the error kind's, unless another is given.
   void error(const Error& error, int status = 0,

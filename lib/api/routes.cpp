@@ -13,6 +13,7 @@ namespace {
 using enum Permission;
 
 constexpr std::array kRoutes = {
+    Route{"GET", "/v1/openapi.yaml", read, &Handlers::get_openapi},
     Route{"GET", "/v1/system", read, &Handlers::get_system},
     Route{"GET", "/v1/config", read, &Handlers::get_config},
     Route{"PATCH", "/v1/config", act, &Handlers::patch_config},

@@ -32,19 +32,20 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 struct ApiServer::Impl {
-  Impl(EventLoop& loop, agent::Service& agent, Log& the_log, ApiOptions the_options)
+  Impl(EventLoop& the_loop, agent::Service& agent, Log& the_log, ApiOptions the_options)
       : options(std::move(the_options)),
+        loop(the_loop),
         service(agent),
         log(the_log),
         permissions(Permissions::of_this_process(options.allowed_group)),
         requests(options.max_requests_per_user),
         streams(options.max_streams_per_user),
-        hub(loop, loop, options.events, random_run_name(),
+        hub(the_loop, the_loop, options.events, random_run_name(),
             [this](const std::string& resource, const std::string& id) {
               return render_resource(service, resource, id);
             }),
         handlers(service, hub, streams),
-        server(loop, options.http,
+        server(the_loop, options.http,
                [this](http::Request request, std::shared_ptr<http::Responder> responder) {
                  handle(request, std::move(responder));
                }) {
@@ -87,6 +88,7 @@ struct ApiServer::Impl {
   }
 
   ApiOptions options;
+  EventLoop& loop;
   agent::Service& service;
   Log& log;
   Permissions permissions;
@@ -118,5 +120,21 @@ Result<void> ApiServer::listen() {
 }
 
 void ApiServer::stop() { impl_->server.stop(); }
+
+void ApiServer::drain(std::function<void()> on_stopped) {
+  // Drained or out of time, whichever comes first; the other finds nothing left to do.
+  auto once = std::make_shared<std::function<void()>>(std::move(on_stopped));
+  auto finish = [this, once] {
+    auto done = std::exchange(*once, nullptr);
+    if (!done) return;
+    impl_->server.stop();
+    done();
+  };
+  auto limit = impl_->loop.after(kDrainLimit, finish);
+  impl_->server.drain([this, limit, finish] {
+    impl_->loop.cancel(limit);
+    finish();
+  });
+}
 
 }  // namespace shoal::api

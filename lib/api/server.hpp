@@ -1,6 +1,7 @@
 // The local API: HTTP/1.1 + JSON over a Unix socket, for the agent behind it. There is no TCP port.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -37,6 +38,10 @@ class ApiServer {
   // Errors: conflict when another daemon listens there, not_allowed, not_found, io_error.
   Result<void> listen();
   void stop();  // closes the socket, connections and streams
+  // Takes no new requests, ends the streams, lets requests under way be answered, for kDrainLimit
+  // at most; then stops and calls back.
+  static constexpr std::chrono::milliseconds kDrainLimit{2'000};
+  void drain(std::function<void()> on_stopped);
 
  private:
   struct Impl;

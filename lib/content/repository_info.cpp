@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/relative_path.hpp"
+#include "base/words.hpp"
 
 namespace shoal::content {
 namespace {
@@ -96,20 +97,11 @@ Result<std::vector<std::string>> string_array(const json& document, std::string_
 std::string channels_target(const std::string& product) { return product + "/channels.json"; }
 
 const char* name_of(EdgePolicy policy) {
-  switch (policy) {
-    case EdgePolicy::fastest:
-      return "fastest";
-    case EdgePolicy::balanced:
-      return "balanced";
-    case EdgePolicy::thrifty:
-      return "thrifty";
-  }
-  return "fastest";
+  return word_of(kPolicyWords<EdgePolicy>, policy).data();  // of a literal
 }
 
 Result<EdgePolicy> parse_edge_policy(std::string_view name) {
-  for (auto policy : {EdgePolicy::fastest, EdgePolicy::balanced, EdgePolicy::thrifty})
-    if (name == name_of(policy)) return policy;
+  if (auto policy = value_of(kPolicyWords<EdgePolicy>, name)) return *policy;
   return fail(ErrorKind::invalid_request,
               fmt::format("no policy is called '{}'; there are fastest, balanced and thrifty",
                           name.substr(0, 64)));

@@ -60,6 +60,10 @@ void describe(Visitor& v, Of<Repository> auto& m) {
   v.field("refreshed_at", m.refreshed_at);
   v.field("last_error", m.last_error);
   v.field("mirrors", m.mirrors);
+  v.field("trackers", m.trackers);
+  v.field("dht", m.dht);
+  v.field("policy", m.policy);
+  v.field("policy_source", m.policy_source);
 }
 
 template <typename Visitor>

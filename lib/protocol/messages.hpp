@@ -19,14 +19,14 @@ struct Config {
   Consent consent = Consent::denied;
   std::uint64_t upload_bytes_per_s = 0;  // 0: no limit
   std::uint64_t download_bytes_per_s = 0;
-  Policy policy = Policy::fastest;
+  PolicyChoice policy = PolicyChoice::publisher;
 };
 
 struct ConfigUpdate {  // fields left out stay as they are
   std::optional<Consent> consent{};
   std::optional<std::uint64_t> upload_bytes_per_s{};
   std::optional<std::uint64_t> download_bytes_per_s{};
-  std::optional<Policy> policy{};
+  std::optional<PolicyChoice> policy{};
 };
 
 struct System {
@@ -57,6 +57,10 @@ struct Repository {
   std::optional<UtcSeconds> refreshed_at;
   std::optional<Error> last_error;
   std::vector<Mirror> mirrors;
+  std::vector<std::string> trackers;
+  bool dht = false;              // used: the publisher allows it, and so does this machine
+  std::optional<Policy> policy;  // in force for its products; empty until it was read
+  PolicySource policy_source = PolicySource::publisher;
 };
 
 struct AddRepository {

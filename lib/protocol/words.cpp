@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/words.hpp"
+
 namespace shoal::protocol {
 namespace {
 
@@ -58,19 +60,29 @@ struct Words<Priority> {
 
 template <>
 struct Words<Consent> {
-  static constexpr std::array rows = {
-      std::pair{Consent::denied, "denied"},
-      std::pair{Consent::lan, "lan"},
-      std::pair{Consent::granted, "granted"},
-  };
+  static constexpr auto rows = kConsentWords<Consent>;
 };
 
 template <>
 struct Words<Policy> {
+  static constexpr auto rows = kPolicyWords<Policy>;
+};
+
+template <>
+struct Words<PolicyChoice> {
   static constexpr std::array rows = {
-      std::pair{Policy::fastest, "fastest"},
-      std::pair{Policy::balanced, "balanced"},
-      std::pair{Policy::thrifty, "thrifty"},
+      std::pair{PolicyChoice::publisher, kPublishersPolicyWord},
+      kPolicyWords<PolicyChoice>[0],
+      kPolicyWords<PolicyChoice>[1],
+      kPolicyWords<PolicyChoice>[2],
+  };
+};
+
+template <>
+struct Words<PolicySource> {
+  static constexpr std::array rows = {
+      std::pair{PolicySource::machine, "machine"},
+      std::pair{PolicySource::publisher, "publisher"},
   };
 };
 
@@ -111,6 +123,8 @@ SHOAL_PROTOCOL_WORDS(TaskState)
 SHOAL_PROTOCOL_WORDS(Priority)
 SHOAL_PROTOCOL_WORDS(Consent)
 SHOAL_PROTOCOL_WORDS(Policy)
+SHOAL_PROTOCOL_WORDS(PolicyChoice)
+SHOAL_PROTOCOL_WORDS(PolicySource)
 #undef SHOAL_PROTOCOL_WORDS
 
 bool has_ended(ChangeState state) {

@@ -15,9 +15,12 @@ enum class TaskState { pending, running, done, failed };
 enum class Priority { foreground, background };
 enum class Consent { denied, lan, granted };
 enum class Policy { fastest, balanced, thrifty };
+// What an administrator chose: a policy, or to leave it to the publisher of each repository.
+enum class PolicyChoice { publisher, fastest, balanced, thrifty };
+enum class PolicySource { machine, publisher };  // who chose the policy in force
 
 // The word of a value, and back: empty when the word is not one of the enumeration's.
-// For ChangeKind, ChangeState, TaskKind, TaskState, Priority, Consent and Policy.
+// For each of the enumerations above.
 template <typename Enum>
 std::string_view name_of(Enum value);
 template <typename Enum>

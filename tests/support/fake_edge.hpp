@@ -21,6 +21,7 @@ struct FakeEdge final : transfer::Edge {
   bool down = false;                         // every request fails
   std::size_t pieces_until_down = SIZE_MAX;  // then `down`
   ErrorKind failure = ErrorKind::network;
+  bool hold = false;  // answer nothing until release()
 
   // What was asked.
   std::vector<PieceIndex> fetched;
@@ -35,12 +36,26 @@ struct FakeEdge final : transfer::Edge {
   void fetch(const transfer::ArtifactId& artifact, const std::vector<Want>& wants) override {
     for (const auto& want : wants) {
       in_flight.insert({artifact, want.piece});
+      if (hold) {
+        held.emplace_back(artifact, want);
+        continue;
+      }
       main.post([this, artifact, want] { answer(artifact, want); });
     }
   }
   void cancel(const transfer::ArtifactId& artifact,
               const std::vector<PieceIndex>& pieces) override {
     for (auto piece : pieces) in_flight.erase({artifact, piece});
+  }
+  void release() {
+    hold = false;
+    for (const auto& [artifact, want] : std::exchange(held, {})) answer(artifact, want);
+  }
+  // The artifacts that pieces are being fetched of now.
+  std::set<transfer::ArtifactId> busy() const {
+    std::set<transfer::ArtifactId> ids;
+    for (const auto& [artifact, piece] : in_flight) ids.insert(artifact);
+    return ids;
   }
   void set_download_limit(std::uint64_t) override {}
   std::vector<transfer::MirrorStatus> mirrors() const override { return {}; }
@@ -90,6 +105,7 @@ struct FakeEdge final : transfer::Edge {
   std::filesystem::path repository;
   std::map<transfer::ArtifactId, Entry> artifacts;
   std::set<std::pair<transfer::ArtifactId, PieceIndex>> in_flight;
+  std::vector<std::pair<transfer::ArtifactId, Want>> held;
 };
 
 }  // namespace shoal::test

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/executor.hpp"
@@ -19,6 +20,7 @@ struct FakeSwarm final : transfer::Swarm {
   std::map<transfer::ArtifactId, Entry> artifacts;
   transfer::Consent consent = transfer::Consent::denied;
   transfer::RateLimits limits;
+  std::optional<transfer::SwarmView> view_on_add;  // what is told of each artifact at first
   std::size_t adds = 0;
   std::size_t delivered = 0;
 
@@ -26,7 +28,13 @@ struct FakeSwarm final : transfer::Swarm {
                    transfer::SwarmEvents& listener) override {
     if (artifacts.contains(artifact)) return fail(ErrorKind::conflict, "already in the swarm");
     ++adds;
+    auto pieces = description.have.size();
     artifacts[artifact] = {std::move(description), &listener};
+    if (view_on_add) {
+      auto view = *view_on_add;
+      view.availability.assign(pieces, static_cast<std::uint16_t>(view.peers.size()));
+      listener.swarm_view(artifact, view);
+    }
     return {};
   }
   void remove(const transfer::ArtifactId& artifact) override { artifacts.erase(artifact); }

@@ -158,6 +158,26 @@ TEST_F(AgentTest, APausedChangeGoesOnWithoutFetchingAgainWhatItHad) {
   expect_tree(installed, first_tree());
 }
 
+TEST_F(AgentTest, WritesThatWereQueuedWhenAChangeWasPausedReachNoFile) {
+  Machine machine(publisher, state, Consent::granted);
+  machine.add_repository(publisher);
+  machine.edge.pieces_until_down = 10;
+  auto id = machine.agent->start(Machine::request(ChangeKind::install))->id;
+  ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
+  auto store = machine.swarm.artifacts.begin()->second.description.store;
+  ASSERT_TRUE(machine.agent->pause(id));
+  ASSERT_TRUE(machine.reaches(id, ChangeState::paused));
+  ASSERT_TRUE(store->write(0, Bytes(1'000'000, 0xff)));
+  machine.edge.down = false;
+  machine.edge.pieces_until_down = SIZE_MAX;
+  ASSERT_TRUE(machine.agent->resume(id));
+  ASSERT_TRUE(machine.reaches(id, ChangeState::done));
+  auto pieces = machine.edge.fetched;
+  std::ranges::sort(pieces);
+  EXPECT_EQ(std::ranges::adjacent_find(pieces), pieces.end());
+  expect_tree(installed, first_tree());
+}
+
 TEST_F(AgentTest, AnUnfinishedChangeGoesOnAfterARestart) {
   std::size_t fetched_before = 0;
   std::uint64_t edge_bytes_before = 0;

@@ -42,18 +42,19 @@ struct Publisher {
   WorkerPool pool{2};
   publish::Environment environment{SystemClock().now(), {}, {}};
 
-  Publisher() {
-    auto made = publish::init_repository(repository, keys, true, {}, environment);
+  explicit Publisher(const content::RepositoryInfo& info = {}) {
+    auto made = publish::init_repository(repository, keys, true, info, environment);
     if (!made) throw std::runtime_error(made.error().describe());
   }
   // `files`: path -> bytes.
-  void release(const std::string& version, const std::map<std::string, std::string>& files) {
+  void release(const std::string& version, const std::map<std::string, std::string>& files,
+               const std::string& product = "game") {
     TempDir tree;
     for (const auto& [path, bytes] : files) tree.write(path, bytes);
     auto opened = publish::Repository::open(repository, environment);
     publish::ReleaseRequest request;
     request.tree = tree.path();
-    request.build.product = "game";
+    request.build.product = product;
     request.build.version = version;
     request.channels = {"stable"};
     auto made = opened->release(request, keys, pool);
@@ -104,10 +105,12 @@ struct Machine {
     ASSERT_TRUE(run_until(loop, [&] { return answer.has_value(); }));
     ASSERT_TRUE(answer->has_value()) << answer->error().describe();
   }
-  static agent::ChangeRequest request(agent::ChangeKind kind) {
+  static agent::ChangeRequest request(agent::ChangeKind kind, const std::string& product = "game",
+                                      agent::Priority priority = agent::Priority::foreground) {
     agent::ChangeRequest wanted;
     wanted.kind = kind;
-    wanted.product = "game";
+    wanted.product = product;
+    wanted.priority = priority;
     return wanted;
   }
   agent::Change view(const std::string& id) { return *agent->change(id); }

@@ -39,6 +39,10 @@ class ApiHarness {
     return true;
   }
   FakeService& service() { return service_; }
+  // Begins to stop in order; `stopped` becomes true on the loop's thread.
+  void drain(bool& stopped) {
+    on_loop([&] { server_->drain([&stopped] { stopped = true; }); });
+  }
   void tell(const std::string& resource, const std::string& id) {
     on_loop([&] { service_.tell(resource, id); });
   }

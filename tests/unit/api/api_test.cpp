@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "protocol/codec.hpp"
 #include "unit/api/api_harness.hpp"
 #include "unit/api/raw_http.hpp"
@@ -32,6 +34,24 @@ api::ApiOptions reader_only() {
   api::ApiOptions options;
   options.may_act = [](const http::Peer&) { return false; };
   return options;
+}
+
+TEST(Api, ServesItsOwnDescription) {
+  ApiHarness harness;
+  auto answer = request(harness.socket(), "GET", "/v1/openapi.yaml");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.head, HasSubstr("application/yaml"));
+  EXPECT_THAT(answer.body, HasSubstr("openapi: 3.1.0"));
+}
+
+TEST(Api, ThePolicyIsThePublishersOrTheMachines) {
+  ApiHarness harness;
+  EXPECT_EQ(parsed<protocol::Config>(request(harness.socket(), "GET", "/v1/config")).policy,
+            protocol::PolicyChoice::publisher);
+  request(harness.socket(), "PATCH", "/v1/config", R"({"policy":"thrifty"})");
+  EXPECT_EQ(harness.service().system_view.policy, transfer::Policy::thrifty);
+  request(harness.socket(), "PATCH", "/v1/config", R"({"policy":"publisher"})");
+  EXPECT_EQ(harness.service().system_view.policy, std::nullopt);
 }
 
 TEST(Api, TellsAboutTheSystemAndWhetherTheCallerMayAct) {
@@ -273,6 +293,33 @@ TEST(ApiLimits, RequestDroppedByTheAgentIsAnswered) {
   harness.on_loop([&] { harness.service().held.clear(); });
   EXPECT_TRUE(connection.read_until("\r\n\r\n"));
   EXPECT_THAT(connection.take(), HasSubstr(" 500 "));
+}
+
+TEST(ApiStop, RequestsUnderWayAreAnsweredAndNoNewOnesTaken) {
+  ApiHarness harness;
+  harness.on_loop([&] { harness.service().hold_replies = true; });
+  test::RawConnection connection(harness.socket());
+  connection.send("GET /v1/products HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(harness.wait_until([&] { return harness.service().held.size() == 1; }));
+  bool stopped = false;
+  harness.drain(stopped);
+  EXPECT_FALSE(std::filesystem::exists(harness.socket()));
+  EXPECT_FALSE(harness.on_loop([&] { return stopped; }));
+  harness.on_loop([&] { harness.service().held.front()(std::vector<agent::ProductView>{}); });
+  EXPECT_TRUE(connection.read_until("\r\n\r\n"));
+  EXPECT_THAT(connection.take(), HasSubstr(" 200 "));
+  EXPECT_TRUE(harness.wait_until([&] { return stopped; }));
+}
+
+TEST(ApiStop, ARequestThatIsNeverAnsweredDoesNotKeepItFromStopping) {
+  ApiHarness harness;
+  harness.on_loop([&] { harness.service().hold_replies = true; });
+  test::RawConnection connection(harness.socket());
+  connection.send("GET /v1/products HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(harness.wait_until([&] { return harness.service().held.size() == 1; }));
+  bool stopped = false;
+  harness.drain(stopped);
+  EXPECT_TRUE(harness.wait_until([&] { return stopped; }));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // openapi.yaml and the route table describe the same API. Reads the YAML by its indentation: paths
 // at two spaces, methods at four, under "paths:".
+#include "protocol/openapi.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -42,6 +44,10 @@ TEST(OpenApi, DescribesExactlyTheRoutes) {
   for (const auto& route : routes())
     served.insert(std::string(route.method) + " " + std::string(route.pattern));
   EXPECT_EQ(described_operations(), served);
+}
+
+TEST(OpenApi, IsServedAsItIsWritten) {
+  EXPECT_EQ(protocol::openapi_yaml(), test::read_text(openapi_path()));
 }
 
 TEST(OpenApi, NamesEveryErrorKind) {

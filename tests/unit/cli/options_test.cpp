@@ -88,8 +88,10 @@ TEST(CommandLine, ConfigurationIsShownOrChanged) {
   EXPECT_EQ(shown.command, Command::config);
   EXPECT_FALSE(shown.config.consent);
   EXPECT_EQ(good({"consent", "lan"}).config.consent, protocol::Consent::lan);
-  EXPECT_EQ(good({"config", "policy", "thrifty"}).config.policy, protocol::Policy::thrifty);
+  EXPECT_EQ(good({"config", "policy", "thrifty"}).config.policy, protocol::PolicyChoice::thrifty);
   EXPECT_EQ(good({"config", "policy", "thrifty"}).command, Command::config);
+  EXPECT_EQ(good({"config", "policy", "publisher"}).config.policy,
+            protocol::PolicyChoice::publisher);
   auto limit = good({"limit", "--upload", "40Mbit", "--download", "none"});
   EXPECT_EQ(limit.config.upload_bytes_per_s, 5'000'000u);
   EXPECT_EQ(limit.config.download_bytes_per_s, 0u);
@@ -107,6 +109,7 @@ TEST(CommandLine, BadUsageIsExitCode2) {
   expect_usage_error({"verify"});
   expect_usage_error({"plan"});
   expect_usage_error({"plan", "update"});
+  expect_usage_error({"plan", "verify", "game"});  // it has no plan
   expect_usage_error({"repo"});
   expect_usage_error({"repo", "add", "http://x/"});
   expect_usage_error({"repo", "remove", "x"});

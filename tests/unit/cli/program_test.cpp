@@ -233,6 +233,27 @@ TEST(Program, NoDaemonIsExitCodeThree) {
             ErrorKind::daemon_unreachable);
 }
 
+TEST(Program, BadUsageIsNamedAndAsJsonWhereThatIsAskedFor) {
+  ApiHarness harness;
+  Process misspelt(harness, {"instal", "game"});
+  EXPECT_EQ(misspelt.wait(), 2);
+  EXPECT_THAT(misspelt.err(), HasSubstr("there is no command 'instal'; did you mean 'install'?"));
+  Process below(harness, {"repo", "lst"});
+  EXPECT_EQ(below.wait(), 2);
+  EXPECT_THAT(below.err(), HasSubstr("did you mean 'list'?"));
+  for (std::vector<std::string> words : {std::vector<std::string>{"instal", "game", "--json"},
+                                         {"--json", "install"},
+                                         {"--json", "consent", "maybe"},
+                                         {"--json"}}) {
+    Process json(harness, words);
+    EXPECT_EQ(json.wait(), 2);
+    EXPECT_THAT(json.err(), IsEmpty());
+    auto error = protocol::decode<Error>(json.out(), protocol::UnknownFields::refuse);
+    ASSERT_TRUE(error) << json.out();
+    EXPECT_EQ(error->kind, ErrorKind::invalid_request);
+  }
+}
+
 TEST(Program, RepositoriesAreAddedFromARootFile) {
   ApiHarness harness;
   test::TempDir folder;
@@ -242,10 +263,32 @@ TEST(Program, RepositoriesAreAddedFromARootFile) {
   Process listed(harness, {"repo", "list"});
   EXPECT_EQ(listed.wait(), 0);
   EXPECT_THAT(listed.out(), HasSubstr("https://cdn.example/"));
-  Process removed(harness, {"repo", "remove", "1"});
+  Process removed(harness, {"repo", "remove", "1", "--json"});
   EXPECT_EQ(removed.wait(), 0);
+  EXPECT_EQ(removed.out(), "{\"resource\":\"repository\",\"id\":\"1\"}\n");
   Process missing(harness, {"repo", "add", "https://x/", "--root", (folder / "none").string()});
   EXPECT_EQ(missing.wait(), 5);
+  EXPECT_THAT(missing.err(), HasSubstr("--root FILE"));
+}
+
+TEST(Program, RepositoriesShowTheirPolicyAndWhoChoseIt) {
+  ApiHarness harness;
+  agent::RepositoryView view;
+  view.url = "https://cdn.example";
+  view.policy = transfer::Policy::thrifty;
+  view.trackers = {"https://tracker.example/announce"};
+  harness.service().repository_views = {view};
+  Process publishers(harness, {"repo", "list"});
+  EXPECT_EQ(publishers.wait(), 0);
+  EXPECT_THAT(publishers.out(), HasSubstr("policy thrifty (the publisher's)"));
+  EXPECT_THAT(publishers.out(), HasSubstr("tracker https://tracker.example/announce"));
+  harness.on_loop([&] { harness.service().repository_views[0].policy_of_machine = true; });
+  Process machines(harness, {"repo", "list"});
+  EXPECT_EQ(machines.wait(), 0);
+  EXPECT_THAT(machines.out(), HasSubstr("policy thrifty (this machine's choice)"));
+  Process set(harness, {"config", "policy", "publisher"});
+  EXPECT_EQ(set.wait(), 0);
+  EXPECT_THAT(set.out(), HasSubstr("the publisher's"));
 }
 
 TEST(Program, ConsentLimitAndStatusShowWhatIs) {

@@ -52,6 +52,15 @@ TEST(Progress, PlainLineSaysTheSameInWords) {
             "peers 20.0 MB, reused 10.0 MB");
 }
 
+TEST(Progress, AChangeThatFetchesNothingNamesNoSources) {
+  protocol::Change change;
+  change.kind = protocol::ChangeKind::verify;
+  change.state = ChangeState::running;
+  change.product = "game";
+  change.tasks = {{protocol::TaskKind::verify, protocol::TaskState::running, 1, 2}};
+  EXPECT_EQ(plain_line(change), "verify game: verify 50%");
+}
+
 TEST(Progress, WaitingSaysForWhat) {
   auto change = fetching();
   change.state = ChangeState::waiting;

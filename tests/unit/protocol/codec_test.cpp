@@ -67,16 +67,20 @@ TEST(Codec, ChangeSurvivesTheRoundTrip) {
 
 TEST(Codec, EveryMessageSurvivesTheRoundTrip) {
   expect_round_trip(Changes{{full_change(), Change{}}});
-  expect_round_trip(Config{Consent::lan, 1, 2, Policy::thrifty});
+  expect_round_trip(Config{Consent::lan, 1, 2, PolicyChoice::publisher});
   expect_round_trip(ConfigUpdate{});
-  expect_round_trip(ConfigUpdate{Consent::granted, 0, 9, Policy::balanced});
+  expect_round_trip(ConfigUpdate{Consent::granted, 0, 9, PolicyChoice::balanced});
   expect_round_trip(System{"1.0", "/s", {"/a", "/b"}, "0.0.0.0:6881", {}, 1, 2, 3, 4, true});
   expect_round_trip(Repositories{{Repository{1,
                                              "http://x/",
                                              time_of("2020-02-29T00:00:00Z"),
                                              time_of("2021-01-01T23:59:59Z"),
                                              Error{ErrorKind::network, "m", "r"},
-                                             {Mirror{"http://m/", true, "bad", 7, 8}}}}});
+                                             {Mirror{"http://m/", true, "bad", 7, 8}},
+                                             {"http://t/"},
+                                             true,
+                                             Policy::thrifty,
+                                             PolicySource::machine}}});
   expect_round_trip(AddRepository{"http://x/", "{\"signed\":\n{}}"});
   expect_round_trip(Products{{Product{"game", 1, {{"stable", "1.0"}}, {"0.9", "1.0"}}}});
   expect_round_trip(Installs{{Install{3,
@@ -201,6 +205,7 @@ TEST(Words, NamesAndValuesAgree) {
   EXPECT_EQ(from_name<ChangeState>("waiting"), ChangeState::waiting);
   EXPECT_FALSE(from_name<ChangeState>("Waiting"));
   EXPECT_EQ(all_names<Consent>(), "denied, lan, granted");
+  EXPECT_EQ(all_names<PolicyChoice>(), "publisher, fastest, balanced, thrifty");
   EXPECT_TRUE(has_ended(ChangeState::cancelled));
   EXPECT_FALSE(has_ended(ChangeState::paused));
 }
