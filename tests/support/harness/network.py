@@ -29,10 +29,17 @@ def _do(*words):
     subprocess.run(words, check=True, capture_output=True)
 
 
+# For machines that count as local to each other.
+LAN = "192.168.77.{}/24"
+LAN_V6 = "fd00:5a0a::{}/64"
+
+
 class Network:
     """machine(name) adds one and returns (namespace, address). Removed with its scope."""
 
-    def __init__(self, scope):
+    def __init__(self, scope, subnet="203.0.113.{}/24"):
+        """The default is TEST-NET-3: no peer takes it for a local network."""
+        self.subnet = subnet
         self.prefix = f"shoal{os.getpid()}-{next(_counter)}"
         self.switch = f"{self.prefix}-switch"
         self.namespaces = []
@@ -56,12 +63,13 @@ class Network:
         namespace = f"{self.prefix}-{name}"
         self.ports += 1
         port = f"port{self.ports}"
-        address = f"203.0.113.{self.ports}"  # TEST-NET-3: no peer takes it for a local network
+        address, _, bits = self.subnet.format(self.ports).partition("/")
+        nodad = ["nodad"] if ":" in address else []  # usable at once
         self._namespace(namespace)
         _do("ip", "link", "add", port, "netns", self.switch, "type", "veth",
             "peer", "name", "eth0", "netns", namespace)
         self._in(self.switch, "ip", "link", "set", port, "master", "br0", "up")
-        self._in(namespace, "ip", "address", "add", f"{address}/24", "dev", "eth0")
+        self._in(namespace, "ip", "address", "add", f"{address}/{bits}", "dev", "eth0", *nodad)
         self._in(namespace, "ip", "link", "set", "eth0", "up")
         self._in(namespace, "ip", "route", "add", "default", "dev", "eth0")
         self._shape(namespace, "eth0", mbit_up)

@@ -53,9 +53,10 @@ class Machine:
         self.library = library or self.folder / "library"
         self.socket = self.folder / "api.sock"
         self.api = Api(self.socket)
+        host = f"[{address}]" if ":" in address else address
         self.arguments = [
             program("shoald"), "--state", self.folder / "state", "--socket", self.socket,
-            "--library", self.library, "--listen", f"{address}:{port}", "--outgoing", address,
+            "--library", self.library, "--listen", f"{host}:{port}", "--outgoing", address,
             "--consent", consent, "--upnp", "false", "--lan-discovery", "false", "--utp", "false",
             "--log-level", "debug", *options]
         self.process = None
