@@ -106,9 +106,9 @@ TEST(AgentPriority, BackgroundChangesFetchNothingWhileAForegroundOneDoes) {
   ASSERT_TRUE(test::run_until(machine.loop, [&] { return !machine.edge.busy().empty(); }));
   EXPECT_EQ(machine.edge.busy().size(), 1U);
   EXPECT_EQ(machine.swarm.artifacts.size(), 1U);
+  EXPECT_EQ(machine.view(behind[0]).bytes.edge, 0U);
   machine.edge.release();
   ASSERT_TRUE(machine.reaches(first, ChangeState::done));
-  EXPECT_EQ(machine.view(behind[0]).bytes.edge, 0U);
   for (const auto& id : behind) EXPECT_TRUE(machine.reaches(id, ChangeState::done));
 }
 
