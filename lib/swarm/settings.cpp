@@ -22,6 +22,9 @@ constexpr int kAlertQueue = 2000;
 constexpr int kStopTrackerTimeoutS = 1;  // good-byes to trackers may not hold up the shutdown
 constexpr int kMinReconnectS = 10;       // a peer that restarted is back within this time
 constexpr int kConnectTimeoutS = 7;
+// The tracker is the publisher's own and says when to announce again; libtorrent would never do so
+// before five minutes, and a young swarm's peers would not hear of each other meanwhile.
+constexpr int kMinAnnounceS = 5;
 // Requests kept outstanding at a peer: 16 MiB of blocks fill 1 Gbit/s at 100 ms round trip.
 constexpr int kRequestQueue = 1000;
 // Seconds' worth of blocks asked of a peer in advance. The less, the later it is decided who sends
@@ -51,10 +54,11 @@ lt::settings_pack fixed_settings(const SwarmOptions& options) {
   pack.set_int(sp::min_reconnect_time, kMinReconnectS);
   pack.set_int(sp::peer_connect_timeout, kConnectTimeoutS);
   pack.set_int(sp::stop_tracker_timeout, kStopTrackerTimeoutS);
+  pack.set_int(sp::min_announce_interval, kMinAnnounceS);
   pack.set_bool(sp::announce_to_all_trackers, true);
   pack.set_bool(sp::announce_to_all_tiers, true);
 
-  // TCP where it works: uTP yields to it, and crawls on loopback and fast LANs.
+  // uTP yields to other traffic, but crawls on loopback: tests and fast LANs switch it off.
   pack.set_bool(sp::enable_outgoing_utp, options.utp);
   pack.set_bool(sp::enable_incoming_utp, options.utp);
   pack.set_int(sp::mixed_mode_algorithm, sp::prefer_tcp);
