@@ -1,5 +1,5 @@
 // Little-endian numbers and LEB128 varints, written and read strictly; and zstd envelopes of
-// bounded size. Private to `content`.
+// bounded size. For `content` and `delta` only.
 #pragma once
 
 #include <cstdint>

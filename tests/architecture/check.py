@@ -16,6 +16,7 @@ MAY_USE = {
     "base": set(),
     "trust": {"base"},
     "content": {"base"},
+    "delta": {"base", "content"},
     "store": {"base"},
     "protocol": {"base"},
     "http": {"base"},
@@ -44,7 +45,8 @@ ONLY_HEADERS = {
 }
 
 # Third-party headers that one module hides from all others: prefix -> module.
-OWNED = {"sqlite3": "store", "curl/": "edge", "libtorrent/": "swarm"}
+OWNED = {"sqlite3": "store", "curl/": "edge", "libtorrent/": "swarm", "lzma.h": "delta",
+         "divsufsort.h": "delta"}
 
 # Headers that cost seconds to compile: in .cpp files, and in headers that stay within their module.
 HEAVY = ("libtorrent/", "boost/asio", "boost/beast", "nlohmann/", "CLI/", "toml++/", "curl/",

@@ -1,0 +1,39 @@
+// Makes a delta: the blocks that turn old files into new ones.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/stop_token.hpp"
+#include "delta/match.hpp"
+
+namespace shoal::delta {
+
+struct EncodeOptions {
+  MatchOptions match;
+  StopToken stop;
+  // Bytes of the delta, in order. Errors end the encoding.
+  std::function<Result<void>(ByteView)> write;
+};
+
+// What became of the new bytes; the four add up to all of them.
+struct EncodeStatistics {
+  std::uint64_t literal_bytes = 0;     // nothing old predicts them
+  std::uint64_t difference_bytes = 0;  // covered, but not equal
+  std::uint64_t reference_bytes = 0;   // of references, predicted right or not
+  std::uint64_t equal_bytes = 0;
+  std::uint64_t wrong_references = 0;
+  std::uint64_t covers = 0;
+  std::uint64_t delta_bytes = 0;  // written
+};
+
+// Old and new files in memory (mapped ones will do); all new ones that are not empty are made, in
+// order. Memory beside them: about three times the old and new bytes, and nine times
+// match.suffix_bytes at most. Errors: cancelled, and write's.
+Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
+                                const std::vector<ByteView>& new_files,
+                                const EncodeOptions& options);
+
+}  // namespace shoal::delta

@@ -1,0 +1,86 @@
+// What a decoder knows about new bytes before it reads a single one of them from a delta: the old
+// bytes they are made from, with the references in them translated. Encoder and decoder predict the
+// same; the delta holds only what differs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "delta/old_space.hpp"
+#include "delta/references.hpp"
+#include "delta/translation.hpp"
+
+namespace shoal::delta {
+
+// An old program whose addresses are translated in one part.
+struct OldProgram {
+  std::size_t file = 0;                           // of the old space
+  std::shared_ptr<const ReferenceFinder> finder;  // shared by the parts made from it
+  std::vector<AddressFix> fixes;                  // by old address
+};
+
+// The unit of planning: a new file, or a stretch of a large one. Windows of it are predicted
+// independently of each other, on any thread.
+struct Part {
+  std::size_t file = 0;           // of the new files
+  std::uint64_t file_offset = 0;  // of its first byte
+  std::uint64_t size = 0;
+  std::vector<Cover> covers;  // old positions in the old space, new ones in the part; in order
+  std::vector<OldProgram> programs;
+  AddressMap new_addresses;  // of the new file; empty without programs
+};
+
+// The translations of a part, made once for all its windows.
+class Predictor {
+ public:
+  // Both outlive the predictor. A cover lies within one old file.
+  Predictor(const OldSpace& old, const Part& part);
+  Predictor(const Predictor&) = delete;
+  Predictor& operator=(const Predictor&) = delete;
+
+  struct Run {
+    std::uint64_t begin = 0;  // in the window
+    std::uint64_t size = 0;
+  };
+  struct PredictedReference {
+    std::uint64_t begin = 0;  // in the window
+    unsigned width = 4;
+    // What the encoder needs to learn from its mistakes:
+    std::size_t program = 0;  // index into the part's programs
+    ReferenceKind kind = ReferenceKind::absolute64;
+    std::uint64_t old_target = 0, new_here = 0, new_base = 0;
+  };
+  struct Window {
+    Bytes bytes;                // the prediction; arbitrary in literals
+    std::vector<Run> literals;  // what no cover makes
+    std::vector<Run> plain;     // covered bytes outside of references
+    std::vector<PredictedReference> references;
+  };
+
+  // The window [begin, begin + size) of the part. Errors: the sources'.
+  Result<Window> predict(std::uint64_t begin, std::uint64_t size) const;
+
+ private:
+  struct Program {
+    std::size_t index;
+    std::uint64_t old_start;  // in the old space
+    const ReferenceFinder& finder;
+    AddressTranslation translation;
+  };
+
+  Result<void> predict_cover(const Cover& cover, std::uint64_t begin, std::uint64_t end,
+                             std::uint64_t window_begin, Window& window) const;
+  Result<void> predict_program(const Program& program, std::uint64_t old_begin,
+                               std::uint64_t new_begin, std::uint64_t size,
+                               std::uint64_t window_begin, Window& window) const;
+  void predict_reference(const Program& program, const Reference& reference,
+                         std::uint64_t new_begin, std::uint64_t window_begin, Window& window) const;
+  const Program* program_of(std::size_t old_file) const;
+
+  const OldSpace& old_;
+  const Part& part_;
+  std::vector<std::unique_ptr<Program>> programs_;
+};
+
+}  // namespace shoal::delta

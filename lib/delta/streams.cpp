@@ -1,0 +1,95 @@
+// Raw LZMA without any header, its dictionary as large as the stream: blocks are small, so this is
+// also the bound of the decoder's memory. The few settings tried are those that win for some kind
+// of stream: numbers like other alignments than text.
+#include "delta/streams.hpp"
+
+#include <lzma.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace shoal::delta {
+namespace {
+
+constexpr std::uint64_t kSmallestDictionary = LZMA_DICT_SIZE_MIN;
+
+struct Setting {
+  std::uint8_t lc, lp, pb;
+};
+constexpr std::array<Setting, 4> kSettings = {{{3, 0, 2}, {3, 0, 0}, {0, 0, 0}, {1, 0, 1}}};
+
+std::uint8_t method_of(const Setting& setting) {
+  return static_cast<std::uint8_t>((setting.pb * 5 + setting.lp) * 9 + setting.lc + 1);
+}
+
+lzma_options_lzma options_for(const Setting& setting, std::uint64_t plain_size) {
+  lzma_options_lzma options;
+  lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME);
+  options.dict_size = static_cast<std::uint32_t>(std::max(plain_size, kSmallestDictionary));
+  options.lc = setting.lc;
+  options.lp = setting.lp;
+  options.pb = setting.pb;
+  return options;
+}
+
+Bytes compress(ByteView plain, const Setting& setting) {
+  auto options = options_for(setting, plain.size());
+  const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+  Bytes packed(plain.size());  // what does not get shorter is stored
+  std::size_t size = 0;
+  if (lzma_raw_buffer_encode(filters, nullptr, plain.data(), plain.size(), packed.data(), &size,
+                             packed.size()) != LZMA_OK) {
+    return {};
+  }
+  packed.resize(size);
+  return packed;
+}
+
+}  // namespace
+
+PackedStream pack_stream(ByteView plain) {
+  PackedStream best{kStored, plain.size(), Bytes(plain.begin(), plain.end())};
+  if (plain.empty()) return best;
+  for (const auto& setting : kSettings) {
+    Bytes packed = compress(plain, setting);
+    if (packed.empty() || packed.size() >= best.bytes.size()) continue;
+    best.method = method_of(setting);
+    best.bytes = std::move(packed);
+  }
+  return best;
+}
+
+Result<Bytes> unpack_stream(std::uint8_t method, std::uint64_t plain_size, ByteView packed) {
+  const auto bad = [] {
+    return fail(ErrorKind::metadata_invalid, "the delta has a stream that cannot be unpacked");
+  };
+  if (method == kStored) {
+    if (packed.size() != plain_size) return bad();
+    return Bytes(packed.begin(), packed.end());
+  }
+  const unsigned properties = method - 1U;
+  const Setting setting{static_cast<std::uint8_t>(properties % 9),
+                        static_cast<std::uint8_t>(properties / 9 % 5),
+                        static_cast<std::uint8_t>(properties / 45)};
+  if (setting.lc + setting.lp > 4 || setting.pb > 4) return bad();
+  auto options = options_for(setting, plain_size);
+  const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+  lzma_stream decoder = LZMA_STREAM_INIT;
+  if (lzma_raw_decoder(&decoder, filters) != LZMA_OK) return bad();
+  const auto ended = [](lzma_stream* open) { lzma_end(open); };
+  const std::unique_ptr<lzma_stream, decltype(ended)> guard(&decoder, ended);
+  Bytes plain(plain_size);
+  decoder.next_in = packed.data();
+  decoder.avail_in = packed.size();
+  decoder.next_out = plain.data();
+  decoder.avail_out = plain.size();
+  const lzma_ret result = lzma_code(&decoder, LZMA_FINISH);
+  // Raw LZMA1 has no end of its own when the size is known: every byte must be there.
+  if ((result != LZMA_OK && result != LZMA_STREAM_END && result != LZMA_BUF_ERROR) ||
+      decoder.avail_out != 0) {
+    return bad();
+  }
+  return plain;
+}
+
+}  // namespace shoal::delta

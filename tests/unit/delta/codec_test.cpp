@@ -1,0 +1,153 @@
+// Whatever the edit, what comes out is what went in; and what it costs is in proportion.
+#include "base/worker_pool.hpp"
+#include "delta/block.hpp"
+#include "round_trip.hpp"
+#include "samples.hpp"
+
+namespace shoal::delta {
+namespace {
+
+using namespace test;
+
+constexpr std::size_t kMiB = 1 << 20;
+
+TEST(DeltaCodec, NothingOldAndNothingNewAreNoBytes) {
+  EXPECT_TRUE(make_delta({}, {}).delta.empty());
+  EXPECT_TRUE(make_delta({to_bytes("old")}, {}).delta.empty());
+  EXPECT_TRUE(make_delta({}, {Bytes{}, Bytes{}}).delta.empty());
+}
+
+TEST(DeltaCodec, NewFilesWithoutOldOnesComeThroughWhole) {
+  Random random(1);
+  expect_round_trip({}, {random_bytes(random, 1), Bytes{}, random_bytes(random, 3 * kMiB + 7)});
+}
+
+TEST(DeltaCodec, RandomEditsOfRandomTreesRoundTrip) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    Files old_files, new_files;
+    for (std::size_t i = below(random, 5) + 1; i > 0; --i) {
+      old_files.push_back(random_bytes(random, below(random, 20000)));
+    }
+    for (std::size_t i = below(random, 5) + 1; i > 0; --i) {
+      Bytes file = edited(random, old_files[below(random, old_files.size())],
+                          static_cast<unsigned>(below(random, 12)));
+      const auto& other = old_files[below(random, old_files.size())];
+      if (below(random, 3) == 0) file.insert(file.end(), other.begin(), other.end());
+      new_files.push_back(std::move(file));
+    }
+    expect_round_trip(old_files, new_files);
+  }
+}
+
+TEST(DeltaCodec, SizesAroundTheWindowRoundTrip) {
+  Random random(7);
+  const Bytes old_file = random_bytes(random, 2 * kWindowBytes + 100);
+  for (const std::uint64_t size : {kWindowBytes - 1, kWindowBytes, kWindowBytes + 1,
+                                   2 * kWindowBytes - 1, 2 * kWindowBytes, 2 * kWindowBytes + 1}) {
+    SCOPED_TRACE(size);
+    Bytes fresh(old_file.begin(), old_file.begin() + static_cast<std::ptrdiff_t>(size));
+    fresh[kWindowBytes - 2] ^= 1;
+    fresh.back() ^= 1;
+    expect_round_trip({old_file}, {fresh});
+  }
+}
+
+TEST(DeltaCodec, WindowsOnSeveralThreadsGiveTheSame) {
+  Random random(8);
+  WorkerPool workers(3);
+  const Bytes old_file = random_bytes(random, 5 * kMiB);
+  expect_round_trip({old_file}, {edited(random, old_file, 200)}, &workers);
+}
+
+TEST(DeltaCodec, MovedAndMergedFilesCostLittle) {
+  Random random(9);
+  const Files old_files = {random_bytes(random, kMiB), random_bytes(random, kMiB)};
+  Bytes merged = old_files[1];
+  merged.insert(merged.end(), old_files[0].begin(), old_files[0].end());
+  const auto made = make_delta(old_files, {merged});
+  EXPECT_LT(made.delta.size(), 200U);
+  expect_round_trip(old_files, {merged});
+}
+
+TEST(DeltaCodec, AProgramWhoseFunctionsMovedCostsLittle) {
+  const Program program(3, 2000);
+  const Files old_files = {program.link(0, 0)};
+  const Files new_files = {program.link(1000, 48)};
+  const auto made = make_delta(old_files, new_files);
+  EXPECT_GT(made.statistics.reference_bytes, 2000U * 11);
+  EXPECT_LT(made.statistics.wrong_references, 20U);
+  EXPECT_LT(made.delta.size(), 1000U);
+  expect_round_trip(old_files, new_files);
+}
+
+TEST(DeltaCodec, StatisticsAddUpToTheNewBytes) {
+  const Program program(4, 500);
+  Random random(10);
+  const Files old_files = {program.link(0, 0), random_bytes(random, 30000)};
+  const Files new_files = {program.link(100, 16), edited(random, old_files[1], 10)};
+  const auto made = make_delta(old_files, new_files);
+  const auto& is = made.statistics;
+  EXPECT_EQ(is.literal_bytes + is.difference_bytes + is.reference_bytes + is.equal_bytes,
+            new_files[0].size() + new_files[1].size());
+  EXPECT_EQ(is.delta_bytes, made.delta.size());
+}
+
+TEST(DeltaCodec, AStopEndsTheEncoding) {
+  EncodeOptions options;
+  options.stop.request_stop();
+  options.write = [](ByteView) -> Result<void> { return {}; };
+  const Bytes file(100000, 1);
+  const auto made = encode({file}, {file}, options);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().kind, ErrorKind::cancelled);
+}
+
+// A delta is covered by a signed hash and its outcome by merkle roots; still, whatever bytes it
+// holds, the decoder ends, within its limits and inside the files.
+TEST(DeltaDamage, EveryTruncationIsAnError) {
+  const Program program(5, 40);
+  const Files old_files = {program.link(0, 0)};
+  const auto made = make_delta(old_files, {program.link(20, 16)});
+  const auto sizes = sizes_of({program.link(20, 16)});
+  for (std::size_t size = 0; size < made.delta.size(); ++size) {
+    EXPECT_FALSE(apply_delta(old_files, sizes, ByteView(made.delta).first(size))) << size;
+  }
+}
+
+TEST(DeltaDamage, EveryFlippedByteEndsSafely) {
+  const Program program(6, 40);
+  const Files old_files = {program.link(0, 0)};
+  const Files new_files = {program.link(20, 16)};
+  const auto made = make_delta(old_files, new_files);
+  for (std::size_t at = 0; at < made.delta.size(); ++at) {
+    for (const std::uint8_t mask : {0x01, 0x80, 0xFF}) {
+      Bytes damaged = made.delta;
+      damaged[at] ^= mask;
+      const auto applied = apply_delta(old_files, sizes_of(new_files), damaged);
+      if (!applied) {
+        EXPECT_NE(applied.error().kind, ErrorKind::internal) << applied.error().describe();
+      }
+    }
+  }
+}
+
+TEST(DeltaDamage, AnOldFileThatIsAnotherOneEndsSafely) {
+  const Program program(6, 40);
+  const Files new_files = {program.link(20, 16)};
+  const auto made = make_delta({program.link(0, 0)}, new_files);
+  Random random(11);
+  for (int i = 0; i < 50; ++i) {
+    Bytes other = program.link(0, 0);
+    for (int n = 0; n < 20; ++n)
+      other[below(random, other.size())] = static_cast<std::uint8_t>(random());
+    const auto applied = apply_delta({other}, sizes_of(new_files), made.delta);
+    if (!applied) {
+      EXPECT_EQ(applied.error().kind, ErrorKind::metadata_invalid);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace shoal::delta
