@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "publish/check.hpp"
 #include "publish/doctor.hpp"
 #include "publish/repository.hpp"
@@ -13,6 +11,7 @@
 #include "publish/root_proposal.hpp"
 #include "support/temp_dir.hpp"
 #include "trust/updater.hpp"
+#include "write_quickly.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -23,14 +22,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr UtcSeconds kNow{std::chrono::seconds(1'800'000'000)};
-
-Result<void> write_quickly(const fs::path& path, ByteView bytes) {
-  fs::path temporary = path;
-  temporary += ".tmp.1";
-  std::ofstream(temporary, std::ios::binary) << as_text(bytes);
-  fs::rename(temporary, path);
-  return {};
-}
 
 Result<std::string> no_passphrase(const fs::path&) { return std::string(); }
 
@@ -318,7 +309,9 @@ TEST_F(Ceremony, ARootChangeStoppedBeforeAnyWriteLeavesEveryClientServed) {
       auto refreshed = refresh_client(client);
       EXPECT_TRUE(refreshed) << client << ": " << refreshed.error().describe();
       // With the lost key it depends on how far the try before came.
-      if (applied && !lost) EXPECT_TRUE(applied->seamless);
+      if (applied && !lost) {
+        EXPECT_TRUE(applied->seamless);
+      }
       // Once the root is there, a second apply has nothing to do; a refresh finishes the rest.
       finished = applied || applied.error().kind == ErrorKind::conflict;
     }

@@ -6,13 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "publish/check.hpp"
 #include "publish/cleanup.hpp"
 #include "publish/inspect.hpp"
 #include "support/temp_dir.hpp"
 #include "trust/updater.hpp"
+#include "write_quickly.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -22,15 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr UtcSeconds kNow{std::chrono::seconds(1'800'000'000)};
-
-// Atomic, but without waiting for the disk: these tests are not about power failures.
-Result<void> write_quickly(const fs::path& path, ByteView bytes) {
-  fs::path temporary = path;
-  temporary += ".tmp.1";
-  std::ofstream(temporary, std::ios::binary) << as_text(bytes);
-  fs::rename(temporary, path);
-  return {};
-}
 
 struct Publisher : ::testing::Test {
   test::TempDir folder;
