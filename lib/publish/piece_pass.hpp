@@ -27,7 +27,7 @@ struct PassInput {
   std::uint32_t frame_size = 0;
   int zstd_level = 0;
   bool hybrid = false;
-  StopToken stop;
+  StopToken stop{};
 };
 
 // Fills the roots of `component`'s files, which are laid out already, and `recipes`; appends every
