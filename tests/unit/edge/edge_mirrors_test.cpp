@@ -1,0 +1,112 @@
+// The edge client against servers with faults: pieces arrive right or not at all, bad mirrors are
+// left.
+#include "edge_fixture.hpp"
+
+namespace shoal::edge {
+namespace {
+
+TEST_F(EdgeClientTest, a_mirror_that_serves_wrong_bytes_is_dropped_and_the_other_takes_over) {
+  server.set_fault(Fault::wrong_bytes);
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  EXPECT_TRUE(loop.run_until([&] { return mirror(0).dropped; }));
+  EXPECT_FALSE(mirror(1).dropped);
+  EXPECT_EQ(mirror(0).wrong_pieces, 1U);
+  EXPECT_NE(mirror(0).last_error.find("wrong bytes"), std::string::npos);
+}
+
+TEST_F(EdgeClientTest, when_every_mirror_serves_wrong_bytes_the_pieces_fail_verification) {
+  server.set_fault(Fault::wrong_bytes);
+  second.set_fault(Fault::wrong_bytes);
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for_failures(24));
+  EXPECT_TRUE(events.pieces.empty());
+  for (const auto& [piece, failure] : events.failures)
+    EXPECT_EQ(failure.first.kind, ErrorKind::verification_failed);
+}
+
+// Each of these faults: the second mirror takes over; and alone, the mirror fails retryably.
+struct FaultyMirror : EdgeClientTest, testing::WithParamInterface<Fault> {};
+
+TEST_P(FaultyMirror, the_second_mirror_takes_over) {
+  server.set_fault(GetParam());
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  EXPECT_FALSE(mirror(0).dropped);
+}
+
+TEST_P(FaultyMirror, alone_it_fails_retryably_and_works_again_once_it_recovers) {
+  server.set_fault(GetParam());
+  start();
+  edge->fetch(artifact.id, wants(0, 1));
+  ASSERT_TRUE(wait_for_failures(1));
+  auto [error, retry_after_ms] = events.failures.at(0);
+  EXPECT_TRUE(error.retryable()) << error.describe();
+  EXPECT_GT(retry_after_ms, 0U);
+  server.set_fault(Fault::none);
+  auto again = [&] {
+    if (events.failures.erase(0) != 0) edge->fetch(artifact.id, wants(0, 1));
+    return events.pieces.size() == 1;
+  };
+  EXPECT_TRUE(loop.run_until(again));
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, FaultyMirror,
+                         testing::Values(Fault::wrong_range, Fault::ignores_range, Fault::truncated,
+                                         Fault::silent, Fault::not_found, Fault::not_satisfiable,
+                                         Fault::server_error, Fault::redirect_loop,
+                                         Fault::encoded));
+
+TEST_F(EdgeClientTest, an_endless_body_is_broken_off_at_the_last_byte_asked_for) {
+  server.set_fault(Fault::endless);
+  start();
+  edge->fetch(artifact.id, wants(0, 8));
+  ASSERT_TRUE(wait_for(8));
+  ASSERT_TRUE(loop.run_until([&] { return !mirror(0).last_error.empty(); }));
+  EXPECT_EQ(mirror(0).bytes, artifact.index->bundle_sizes[0]);
+}
+
+TEST_F(EdgeClientTest, a_mirror_that_refuses_connections_is_passed_over) {
+  server.stop_listening();
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  EXPECT_FALSE(mirror(0).last_error.empty());
+}
+
+TEST_F(EdgeClientTest, the_edge_dies_and_returns) {
+  start();
+  edge->fetch(artifact.id, wants(0, 4));
+  ASSERT_TRUE(wait_for(4));
+  server.stop_listening();
+  edge->fetch(artifact.id, wants(4, 24));
+  ASSERT_TRUE(wait_for_failures(20));
+  EXPECT_EQ(events.failures.at(4).first.kind, ErrorKind::network);
+  server.start_listening();
+  auto again = [&] {
+    for (const auto& [piece, failure] : std::exchange(events.failures, {}))
+      edge->fetch(artifact.id, wants(piece, piece + 1));
+    return events.pieces.size() == 24;
+  };
+  ASSERT_TRUE(loop.run_until(again));
+  expect_all_right();
+}
+
+TEST_F(EdgeClientTest, an_object_that_one_mirror_lacks_is_fetched_from_the_other) {
+  TestServer partial;
+  auto first_bundle = artifact.bundles.begin();
+  partial.put(first_bundle->first, first_bundle->second);
+  start({partial.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+}
+
+}  // namespace
+}  // namespace shoal::edge
