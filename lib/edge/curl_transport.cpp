@@ -10,6 +10,7 @@
 #include <cctype>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace shoal::edge {
 namespace {
@@ -43,6 +44,7 @@ struct CurlTransport::Transfer {
   bool head_checked = false;
   bool paused = false;
   std::uint64_t received = 0;
+  std::uint64_t quiet_since_ms = 0;
   std::optional<RequestFailure> failure;
 
   // False when the answer is not what was asked for.
@@ -82,6 +84,7 @@ void CurlTransport::start(RequestId id, const RangeRequest& request) {
   transfer->id = id;
   transfer->transport = this;
   transfer->request = request;
+  transfer->quiet_since_ms = now_ms();
   if (idle_.empty()) {
     transfer->handle.reset(curl_easy_init());
     set_common_options(transfer->handle.get(), limits_, kReadBufferBytes);
@@ -114,6 +117,12 @@ void CurlTransport::set_download_limit(std::uint64_t bytes_per_s) {
   bucket_.set_limit(bytes_per_s);
 }
 
+std::uint64_t CurlTransport::silence_ms(RequestId id) const {
+  auto found = transfers_.find(id);
+  if (found == transfers_.end() || found->second->paused) return 0;
+  return now_ms() - found->second->quiet_since_ms;
+}
+
 std::size_t CurlTransport::on_header(char* data, std::size_t size, std::size_t count,
                                      void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
@@ -143,7 +152,8 @@ std::size_t CurlTransport::receive(Transfer& transfer, ByteView bytes) {
   std::uint64_t left = transfer.request.range.size() - transfer.received;
   auto wanted = bytes.first(std::min<std::uint64_t>(bytes.size(), left));
   transfer.received += wanted.size();
-  if (!wanted.empty()) events_.request_bytes(transfer.id, wanted);
+  auto silence_ms = now_ms() - std::exchange(transfer.quiet_since_ms, now_ms());
+  if (!wanted.empty()) events_.request_bytes(transfer.id, wanted, silence_ms);
   if (wanted.size() == bytes.size()) return bytes.size();
   transfer.failure =
       RequestFailure{RequestFailure::Fault::mirror,
@@ -159,6 +169,7 @@ void CurlTransport::resume_paused() {
     if (!transfer->paused) continue;
     if (!bucket_.may_receive(now_ms())) return;
     transfer->paused = false;
+    transfer->quiet_since_ms = now_ms();
     curl_easy_pause(transfer->handle.get(), CURLPAUSE_CONT);  // may call receive() at once
   }
 }

@@ -20,8 +20,9 @@ using RequestId = std::uint64_t;
 class TransportEvents {
  public:
   virtual ~TransportEvents() = default;
-  // The next bytes of the range; never more than were asked for.
-  virtual void request_bytes(RequestId request, ByteView bytes) = 0;
+  // The next bytes of the range; never more than were asked for. `silence_ms`: how long they were
+  // waited for; the time that our own limit held them up does not count.
+  virtual void request_bytes(RequestId request, ByteView bytes, std::uint64_t silence_ms) = 0;
   // The whole range came, or the request failed. It is forgotten afterwards.
   virtual void request_done(RequestId request, std::optional<RequestFailure> failure) = 0;
 };
@@ -34,6 +35,8 @@ class CurlTransport {
   void start(RequestId id, const RangeRequest& request);
   void abort(RequestId id);  // no further events for it; unknown: nothing happens
   void set_download_limit(std::uint64_t bytes_per_s);
+  // How long it has been waiting for its next byte, as in request_bytes.
+  std::uint64_t silence_ms(RequestId id) const;
 
   // Waits for the network, wake() or the time-out, and reports what happened.
   void run_once(int timeout_ms);

@@ -1,5 +1,6 @@
 // The life of jobs: taken on, cancelled, given up, judged by their hash. A wrong piece is traced to
-// who is to blame before anybody is dropped. (Requests: downloader_requests.cpp.)
+// who is to blame before anybody is dropped. (Requests: downloader_requests.cpp, and what ends them
+// early: downloader_review.cpp.)
 #include "edge/downloader.hpp"
 
 #include <fmt/core.h>
@@ -16,8 +17,9 @@ RequestLimits request_limits(const EdgeOptions& options) {
 }
 
 MirrorLimits mirror_limits(const EdgeOptions& options) {
-  return {options.connections_per_mirror, options.backoff_first_ms, options.backoff_max_ms,
-          options.backoff_patience_ms};
+  return {options.connections_per_mirror,  options.max_request_bytes,   options.backoff_first_ms,
+          options.backoff_max_ms,          options.backoff_patience_ms, options.silence_ms,
+          options.low_speed_seconds * 1000};
 }
 
 }  // namespace
@@ -104,7 +106,7 @@ void Downloader::abort_requests_without_takers(Artifact& artifact) {
       continue;
     }
     transport_.abort(id);
-    mirrors_.aborted(request.mirror);
+    mirrors_.aborted(request.ticket);
     it = requests_.erase(it);
   }
 }
@@ -237,12 +239,12 @@ void Downloader::drop_mirror(MirrorId mirror, const PieceJob& job) {
   log_.warning("edge", "mirror {} is not asked again: {}", mirrors_.url(mirror), why);
   mirrors_.drop(mirror, why);
   for (auto it = requests_.begin(); it != requests_.end();) {
-    if (it->second.mirror != mirror) {
+    if (it->second.ticket.mirror != mirror) {
       ++it;
       continue;
     }
     transport_.abort(it->first);
-    mirrors_.aborted(mirror);
+    mirrors_.aborted(it->second.ticket);
     return_frames(it->second, false);
     it = requests_.erase(it);
   }

@@ -62,26 +62,31 @@ class Downloader final : private TransportEvents {
   };
   struct Request {
     Artifact* artifact = nullptr;
-    MirrorId mirror = 0;
+    MirrorSet::Ticket ticket;
     PlannedRange plan;
-    std::size_t next = 0;        // first frame of the plan that is not complete
-    std::uint64_t position = 0;  // in the bundle: the next byte to come
-    std::uint64_t started_ms = 0;
+    std::size_t next = 0;                  // first frame of the plan that is not complete
+    std::uint64_t position = 0;            // in the bundle: the next byte to come
     std::uint64_t unattributed_bytes = 0;  // received since the last complete frame
+    std::uint64_t longest_silence_ms = 0;
   };
 
-  void request_bytes(RequestId request, ByteView bytes) override;
+  void request_bytes(RequestId request, ByteView bytes, std::uint64_t silence_ms) override;
   void request_done(RequestId request, std::optional<RequestFailure> failure) override;
 
   void pump();
   bool pump_artifact(Artifact& artifact);
   enum class Step { started, skipped, stop };
   Step try_start(Artifact& artifact, const JobPtr& job);
-  Step choose_mirror(Artifact& artifact, const JobPtr& job, MirrorId& mirror);
-  void start_request(Artifact& artifact, const JobPtr& job, MirrorId mirror);
+  Step choose_mirror(Artifact& artifact, const JobPtr& job, MirrorSet::Choice& choice);
+  void start_request(Artifact& artifact, const JobPtr& job, const MirrorSet::Choice& choice);
+  bool review_requests();
+  bool is_overtaken(const Request& request) const;
+  void break_off_stalled(RequestId id, std::uint64_t silence_ms);
+  void hand_over(RequestId id);
   bool admit(PieceJob& job);
   bool room_for_a_request(const Artifact& artifact) const;
-  std::uint64_t request_bytes_for(MirrorId mirror) const;
+  std::uint64_t open_bytes() const;
+  std::uint64_t within_download_limit(std::uint64_t request_bytes) const;
 
   void enqueue(Artifact& artifact, const JobPtr& job, bool in_front);
   void return_frames(Request& request, bool blame);

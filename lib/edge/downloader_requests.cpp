@@ -12,10 +12,9 @@ namespace {
 constexpr int kBusyPollMs = 200;  // while bytes flow: rates are published at least this often
 constexpr int kIdlePollMs = 60'000;
 constexpr std::size_t kScanLimit = 64;  // queued jobs looked at for one that can start now
-// One request should last about this long: a slow link gets smaller requests, so that a failure
-// loses little and a time-out hits nobody unjustly.
-constexpr double kRequestSeconds = 5;
-constexpr std::uint64_t kMinRequestBytes = 256 * 1024;
+// With a download limit all requests together should last about this long, as on a slow link.
+constexpr std::uint64_t kLimitedSeconds = 5;
+constexpr std::uint64_t kMinLimitedBytes = 256 * 1024;
 
 }  // namespace
 
@@ -32,6 +31,8 @@ void Downloader::run_once() {
         static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(timeout_ms), left));
   }
   transport_.run_once(timeout_ms);
+  // After what has come was read: else it would be us who are silent.
+  while (review_requests()) pump();
 }
 
 void Downloader::publish_rates() {
@@ -73,24 +74,23 @@ bool Downloader::pump_artifact(Artifact& artifact) {
 
 Downloader::Step Downloader::try_start(Artifact& artifact, const JobPtr& job) {
   if (job->reserved_bytes == 0 && !room_for_a_request(artifact)) return Step::stop;
-  MirrorId mirror = 0;
-  auto step = choose_mirror(artifact, job, mirror);
+  MirrorSet::Choice choice;
+  auto step = choose_mirror(artifact, job, choice);
   if (step != Step::started) return step;
   if (!admit(*job)) return Step::stop;
-  start_request(artifact, job, mirror);
+  start_request(artifact, job, choice);
   return Step::started;
 }
 
 // `started` when there is a mirror to ask now. Gives the job up when there will be none soon.
 Downloader::Step Downloader::choose_mirror(Artifact& artifact, const JobPtr& job,
-                                           MirrorId& mirror) {
+                                           MirrorSet::Choice& choice) {
   std::span<const MirrorId> candidates = artifact.mirrors;
   if (job->pinned) candidates = std::span<const MirrorId>(&*job->pinned, 1);
-  auto choice = mirrors_.choose(candidates, job->tried, now_ms());
+  choice = mirrors_.choose(candidates, job->tried, open_bytes(), now_ms());
   using Kind = MirrorSet::Choice::Kind;
   switch (choice.kind) {
     case Kind::ask:
-      mirror = choice.mirror;
       return Step::started;
     case Kind::busy:
       return Step::skipped;
@@ -101,7 +101,7 @@ Downloader::Step Downloader::choose_mirror(Artifact& artifact, const JobPtr& job
     case Kind::none:
       if (job->pinned) {
         job->pinned.reset();  // it became unable to answer: any other will do again
-        return choose_mirror(artifact, job, mirror);
+        return choose_mirror(artifact, job, choice);
       }
       give_up(artifact, job);
       return Step::skipped;
@@ -129,19 +129,23 @@ bool Downloader::admit(PieceJob& job) {
   return true;
 }
 
-std::uint64_t Downloader::request_bytes_for(MirrorId mirror) const {
-  double rate = mirrors_.request_rate(mirror);
-  if (download_limit_ > 0) {
-    double share = static_cast<double>(download_limit_) / options_.connections_per_mirror;
-    rate = rate > 0 ? std::min(rate, share) : share;
-  }
-  if (rate <= 0) return options_.max_request_bytes;
-  auto bytes = static_cast<std::uint64_t>(rate * kRequestSeconds);
-  return std::clamp(bytes, std::min(kMinRequestBytes, options_.max_request_bytes),
-                    options_.max_request_bytes);
+// All that is wanted and has not come, whether it was asked for or not.
+std::uint64_t Downloader::open_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [id, artifact] : artifacts_) bytes += artifact->planner.bytes();
+  for (const auto& [id, request] : requests_) bytes += request.plan.range.end - request.position;
+  return bytes;
 }
 
-void Downloader::start_request(Artifact& artifact, const JobPtr& job, MirrorId mirror) {
+std::uint64_t Downloader::within_download_limit(std::uint64_t request_bytes) const {
+  if (download_limit_ == 0) return request_bytes;
+  auto share = download_limit_ * kLimitedSeconds / options_.connections_per_mirror;
+  return std::min(request_bytes, std::max(kMinLimitedBytes, share));
+}
+
+void Downloader::start_request(Artifact& artifact, const JobPtr& job,
+                               const MirrorSet::Choice& choice) {
+  MirrorId mirror = choice.mirror;
   auto first = static_cast<std::uint32_t>(__builtin_ctzll(job->pending));
   auto rides_along = [&](const WantedFrame& frame) {
     auto other = job_of(frame.job);
@@ -152,11 +156,11 @@ void Downloader::start_request(Artifact& artifact, const JobPtr& job, MirrorId m
   };
   Request request;
   request.artifact = &artifact;
-  request.mirror = mirror;
   request.plan = artifact.planner.take(
-      job->wanted_frame(first), {request_bytes_for(mirror), options_.max_gap_bytes}, rides_along);
+      job->wanted_frame(first), {within_download_limit(choice.bytes), options_.max_gap_bytes},
+      rides_along);
   request.position = request.plan.range.begin;
-  request.started_ms = now_ms();
+  request.ticket = mirrors_.started(mirror, now_ms());
   for (const auto& frame : request.plan.frames)
     job_of(frame.job)->pending &= ~(1ULL << frame.frame);
   const auto& index = *artifact.shared->description.index;
@@ -165,19 +169,19 @@ void Downloader::start_request(Artifact& artifact, const JobPtr& job, MirrorId m
       request.plan.range, index.bundle_sizes[request.plan.bundle]};
   RequestId id = next_request_++;
   requests_.emplace(id, std::move(request));
-  mirrors_.started(mirror);
   transport_.start(id, wire);
 }
 
 // Copies the bytes to every frame that they belong to. Runs inside curl: starts and ends nothing.
-void Downloader::request_bytes(RequestId id, ByteView bytes) {
+void Downloader::request_bytes(RequestId id, ByteView bytes, std::uint64_t silence_ms) {
   auto& request = requests_.at(id);
   std::uint64_t begin = request.position;
   std::uint64_t end = begin + bytes.size();
   request.position = end;
   request.unattributed_bytes += bytes.size();
+  request.longest_silence_ms = std::max(request.longest_silence_ms, silence_ms);
   request.artifact->rate.add(bytes.size(), now_ms());
-  mirrors_.received(request.mirror, bytes.size());
+  mirrors_.received(request.ticket.mirror, bytes.size());
   auto& frames = request.plan.frames;
   for (std::size_t i = request.next; i < frames.size() && frames[i].offset < end; ++i) {
     const auto& frame = frames[i];
@@ -194,7 +198,7 @@ void Downloader::request_bytes(RequestId id, ByteView bytes) {
     auto job = job_of(frames[request.next].job);
     if (!job || job->cancelled) continue;
     job->received |= 1ULL << frames[request.next].frame;
-    job->sources[frames[request.next].frame] = request.mirror;
+    job->sources[frames[request.next].frame] = request.ticket.mirror;
     job->wire_bytes += std::exchange(request.unattributed_bytes, 0);
     if (!job->complete()) continue;
     job->assembling = true;
@@ -207,13 +211,13 @@ void Downloader::request_done(RequestId id, std::optional<RequestFailure> failur
   Request request = std::move(found->second);
   requests_.erase(found);
   if (!failure) {
-    mirrors_.succeeded(request.mirror, request.plan.range.size(), now_ms() - request.started_ms);
+    mirrors_.succeeded(request.ticket, request.longest_silence_ms, now_ms());
     return;
   }
   log_.info("edge", "{}", failure->error.message);
   for (std::size_t i = request.next; i < request.plan.frames.size(); ++i)
     if (auto job = job_of(request.plan.frames[i].job)) job->last_error = failure->error;
-  mirrors_.failed(request.mirror, *failure, request.started_ms, now_ms());
+  mirrors_.failed(request.ticket, *failure, now_ms());
   return_frames(request, true);
 }
 
@@ -221,6 +225,8 @@ void Downloader::request_done(RequestId id, std::optional<RequestFailure> failur
 // some of the piece across.
 void Downloader::return_frames(Request& request, bool blame) {
   auto& frames = request.plan.frames;
+  auto mirror = request.ticket.mirror;
+  JobPtr first;
   for (std::size_t i = frames.size(); i-- > request.next;) {
     auto job = job_of(frames[i].job);
     if (!job || job->cancelled) continue;
@@ -229,12 +235,14 @@ void Downloader::return_frames(Request& request, bool blame) {
         std::any_of(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(request.next),
                     [&](const WantedFrame& frame) { return frame.job == job->id; });
     job->pending |= 1ULL << frames[i].frame;
+    first = job;
     request.artifact->planner.add(frames[i]);
-    bool known =
-        std::find(job->tried.begin(), job->tried.end(), request.mirror) != job->tried.end();
-    if (blame && !progress && !known) job->tried.push_back(request.mirror);
+    bool known = std::find(job->tried.begin(), job->tried.end(), mirror) != job->tried.end();
+    if (blame && !progress && !known) job->tried.push_back(mirror);
     enqueue(*request.artifact, job, true);
   }
+  // What came of an incomplete frame crossed the network for that piece.
+  if (first) first->wire_bytes += request.unattributed_bytes;
 }
 
 }  // namespace shoal::edge

@@ -26,6 +26,10 @@ struct EdgeOptions {
   // A hole of this many unneeded bytes is cheaper to read over than a second request.
   std::uint64_t max_gap_bytes = 64ULL << 10;
   std::uint32_t connect_timeout_ms = 10'000;
+  // A request without a byte for this long is broken off and what it lacks asked for again,
+  // elsewhere if possible. A mirror that is usually slower to answer is given four times what is
+  // usual for it, and each failure doubles it, up to low_speed_seconds.
+  std::uint32_t silence_ms = 4'000;
   // Slower than this for this long is a stalled server. Low, since the link itself may be slow.
   std::uint32_t low_speed_bytes_per_s = 2'048;
   std::uint32_t low_speed_seconds = 15;

@@ -19,6 +19,7 @@ PlannedRange FramePlanner::take(const WantedFrame& first, const Limits& limits,
     if (!plan.frames.empty() && !admit(*next)) break;
     plan.range.end = end;
     plan.frames.push_back(*next);
+    bytes_ -= next->size;
     next = wanted_.erase(next);
   }
   return plan;

@@ -34,9 +34,10 @@ struct PlannedRange {
 
 class FramePlanner {
  public:
-  void add(const WantedFrame& frame) { wanted_.insert(frame); }
-  void remove(const WantedFrame& frame) { wanted_.erase(frame); }
+  void add(const WantedFrame& frame) { bytes_ += wanted_.insert(frame).second ? frame.size : 0; }
+  void remove(const WantedFrame& frame) { bytes_ -= wanted_.erase(frame) != 0 ? frame.size : 0; }
   bool empty() const { return wanted_.empty(); }
+  std::uint64_t bytes() const { return bytes_; }  // of all that is wanted
 
   struct Limits {
     std::uint64_t max_request_bytes = 0;
@@ -49,6 +50,7 @@ class FramePlanner {
 
  private:
   std::set<WantedFrame> wanted_;  // by bundle and offset
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace shoal::edge

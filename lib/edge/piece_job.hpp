@@ -39,6 +39,7 @@ struct PieceJob {
   Bytes stored;                      // laid out as in the bundle; allocated when admitted
   std::uint64_t reserved_bytes = 0;  // of the budget; 0: not admitted yet
   std::uint64_t wire_bytes = 0;
+  std::uint32_t overtakings = 0;  // requests taken from a slow mirror and given to another
   bool queued = false;
   bool assembling = false;
   bool cancelled = false;

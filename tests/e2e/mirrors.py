@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""An edge of two mirrors, each an nginx in a network namespace of its own: one dies, one serves
-wrong bytes, one is slow. The install ends well, and what is wrong with a mirror is told.
+"""An edge of two mirrors, each an nginx in a network namespace of its own: one dies, one falls
+silent, one serves wrong bytes, one is slow. The install ends well, and what is wrong with a mirror
+is told.
 
     mirrors.py [--list] [SCENARIO]...
 
@@ -24,6 +25,8 @@ SLOW_MBIT = 2
 TREE_MB = 32
 PATIENCE_S = 240
 IN_FLIGHT_BYTES = 4 << 20  # requests that were cut off or given up may be served twice
+PROBE_BYTES = 256 << 10    # of a mirror that is not known; and one more frame, at most
+FRAME_BYTES = 256 << 10
 
 
 class Site:
@@ -105,6 +108,22 @@ def one_mirror_dies():
         check(status["last_error"] in site.shown(), site.shown())
 
 
+def one_mirror_falls_silent():
+    """One of two mirrors stops answering and keeps its connections: the other gives the rest."""
+    with Scope("mirror-silent") as scope:
+        site = Site(scope, (FAST_MBIT, FAST_MBIT))
+        first, second = site.mirrors
+        change = site.install()
+        wait_until(lambda: second.bundle_bytes() > 1 << 20 and first.bundle_bytes() > 1 << 20,
+                   PATIENCE_S, "both serve")
+        second.freeze()
+        check(site.fetched_bytes(change) < 0.9 * trees.total_bytes(site.source), "it was too late")
+        site.finish(change)
+        copy = site.repository.bundle_bytes()
+        check(first.bundle_bytes() < copy, "what the silent one had given was fetched again")
+        check(not site.status(second)["dropped"], "a silent mirror is no liar")
+
+
 def one_mirror_lies():
     """One of two mirrors serves wrong bytes: blamed, dropped, told; the other one gives all."""
     with Scope("mirror-lies") as scope:
@@ -136,17 +155,30 @@ def one_mirror_lies():
 
 
 def one_mirror_is_slow():
-    """One of two mirrors has a twentieth of the other's rate: it is used, and not blamed."""
-    with Scope("mirror-slow") as scope:
-        site = Site(scope, (FAST_MBIT, SLOW_MBIT))
-        _, slow = site.mirrors
-        served = site.finish(site.install())
-        check(served[1] > 0, "the slow mirror was never asked: the test did not test anything")
-        check(sum(served) < site.repository.bundle_bytes() + IN_FLIGHT_BYTES, f"served {served}")
-        check(not site.status(slow)["dropped"], "a slow mirror is no liar")
+    """One of two mirrors has a twentieth of the other's rate: it helps as much as it can, wherever
+    it stands in the list; it holds nothing up, and is not blamed."""
+    for rates in ((FAST_MBIT, SLOW_MBIT), (SLOW_MBIT, FAST_MBIT)):
+        with Scope("mirror-slow") as scope:
+            site = Site(scope, rates)
+            slow = site.mirrors[rates.index(SLOW_MBIT)]
+            fast = site.mirrors[rates.index(FAST_MBIT)]
+            served = site.finish(site.install())
+            # A request that was taken from it ends on its side once it notices.
+            wait_until(lambda: slow.bundle_requests(), PATIENCE_S, "a request to it has ended")
+            asked = [size for size, _ in slow.bundle_requests()]
+            print(f"requests: {len(asked)} to the slow one, {max(asked)} bytes at most, "
+                  f"{len(fast.bundle_requests())} to the fast one")
+            check(asked[0] <= PROBE_BYTES + FRAME_BYTES, f"tried with {asked[0]} bytes")
+            # All requests to a mirror together should take it five seconds, and there are four.
+            large = 5 * SLOW_MBIT * 1e6 / 8 / 4
+            check(max(asked) < 2 * large + FRAME_BYTES, f"asked for {max(asked)} bytes at once")
+            check(sum(served) < site.repository.bundle_bytes() + IN_FLIGHT_BYTES,
+                  f"served {served}")
+            status = site.status(slow)
+            check(not status["dropped"] and not status["last_error"], f"{status}")
 
 
-SCENARIOS = [one_mirror_dies, one_mirror_lies, one_mirror_is_slow]
+SCENARIOS = [one_mirror_dies, one_mirror_falls_silent, one_mirror_lies, one_mirror_is_slow]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

@@ -1,5 +1,8 @@
 """nginx as the edge: a single process with its own folder, whose access log says what it served."""
 
+import os
+import signal
+
 from .run import wait_until
 
 CONFIGURATION = """
@@ -43,13 +46,22 @@ class Nginx:
         self.process.kill()
         (self.folder / "pid").unlink(missing_ok=True)
 
-    def bundle_bytes(self):
-        """Body bytes of bundles served so far, interrupted ones included."""
-        total = 0
+    def bundle_requests(self):
+        """Of each request for a bundle that has ended: the bytes asked for, and the bytes sent."""
+        requests = []
         access = self.folder / "access.log"
         if access.exists():
             for line in access.read_text().splitlines():
-                _, sent, uri, *_ = line.split(" ")
+                _, sent, uri, *asked = line.split(" ")
                 if "/bundles/" in uri:
-                    total += int(sent)
-        return total
+                    first, last = asked[0].removeprefix("bytes=").split("-")
+                    requests.append((int(last) + 1 - int(first), int(sent)))
+        return requests
+
+    def bundle_bytes(self):
+        """Body bytes of bundles served so far, interrupted ones included."""
+        return sum(sent for _, sent in self.bundle_requests())
+
+    def freeze(self):
+        """Connections stay, new ones are taken by the kernel, but nothing is answered any more."""
+        os.kill(self.process.pid, signal.SIGSTOP)

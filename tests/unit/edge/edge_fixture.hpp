@@ -165,6 +165,11 @@ struct EdgeClientTest : testing::Test {
     for (std::uint32_t piece = first; piece < end; ++piece) list.push_back({PieceIndex(piece)});
     return list;
   }
+  static std::vector<PieceIndex> pieces(std::uint32_t first, std::uint32_t end) {
+    std::vector<PieceIndex> list;
+    for (std::uint32_t piece = first; piece < end; ++piece) list.emplace_back(piece);
+    return list;
+  }
   void fetch_all() { edge->fetch(artifact.id, wants(0, 24)); }
   bool wait_for(std::size_t pieces) {
     return loop.run_until([&] { return events.pieces.size() >= pieces; });

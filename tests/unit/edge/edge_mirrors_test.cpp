@@ -1,5 +1,5 @@
 // The edge client against servers with faults: pieces arrive right or not at all, bad mirrors are
-// left.
+// left, slow and silent ones hold nothing up.
 #include "edge_fixture.hpp"
 
 namespace shoal::edge {
@@ -106,6 +106,72 @@ TEST_F(EdgeClientTest, an_object_that_one_mirror_lacks_is_fetched_from_the_other
   fetch_all();
   ASSERT_TRUE(wait_for(24));
   expect_all_right();
+}
+
+// No low speed is too low in these: only silence counts.
+struct SilentMirror : EdgeClientTest {
+  SilentMirror() {
+    options.low_speed_bytes_per_s = 1;
+    options.low_speed_seconds = 15;
+    options.silence_ms = 200;
+  }
+};
+
+TEST_F(SilentMirror, a_request_without_a_byte_is_broken_off_and_asked_for_elsewhere) {
+  server.set_fault(Fault::silent);
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  EXPECT_TRUE(loop.run_until([&] {
+    return mirror(0).last_error.find("not a byte for 0.") != std::string::npos;
+  })) << mirror(0).last_error;
+  EXPECT_FALSE(mirror(0).dropped);
+}
+
+TEST_F(SilentMirror, when_there_is_no_other_the_piece_is_given_back_at_once) {
+  server.close_gate();
+  start();
+  edge->fetch(artifact.id, wants(0, 2));
+  ASSERT_TRUE(wait_for_failures(2));
+  EXPECT_EQ(events.failures.at(0).first.kind, ErrorKind::network_timeout);
+  EXPECT_GT(events.failures.at(0).second, 0U);
+  server.open_gate();
+  auto again = [&] {
+    for (const auto& [piece, failure] : std::exchange(events.failures, {}))
+      edge->fetch(artifact.id, wants(piece, piece + 1));
+    return events.pieces.size() == 2;
+  };
+  EXPECT_TRUE(loop.run_until(again));
+}
+
+TEST_F(SilentMirror, the_time_that_our_own_limit_holds_a_request_up_is_no_silence) {
+  start();
+  fetch_all();
+  ASSERT_TRUE(wait_for(1));
+  std::uint64_t stored = 0;
+  for (const auto& [path, bytes] : artifact.bundles) stored += bytes.size();
+  edge->set_download_limit(stored / 3);  // a read of 128 KiB is waited for longer than silence_ms
+  edge->cancel(artifact.id, pieces(0, 24));
+  events.pieces.clear();
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  EXPECT_TRUE(events.failures.empty());
+  EXPECT_EQ(mirror(0).last_error, "");
+}
+
+TEST_F(SilentMirror, one_that_is_not_known_is_asked_for_little_and_holds_nothing_up) {
+  options.silence_ms = 14'000;
+  second.close_gate();
+  start({server.url(), second.url()});
+  fetch_all();
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  auto asked = second.requests();
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_LE(asked[0].end - asked[0].begin, 256U * 1024);
+  EXPECT_EQ(mirror(1).last_error, "") << "it was slow, which is no failure";
+  second.open_gate();
 }
 
 }  // namespace

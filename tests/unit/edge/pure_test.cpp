@@ -1,8 +1,7 @@
-// The pure parts of the edge client: ranges, planning, health, rates.
+// The pure parts of the edge client: ranges, planning, rates.
 #include <gtest/gtest.h>
 
 #include "edge/frame_planner.hpp"
-#include "edge/mirror_set.hpp"
 #include "edge/range_response.hpp"
 #include "edge/rates.hpp"
 
@@ -10,7 +9,6 @@ namespace shoal::edge {
 namespace {
 
 using Fault = RequestFailure::Fault;
-using Kind = MirrorSet::Choice::Kind;
 
 const RangeRequest kRequest{"http://m/bundles/x", {100, 200}, 1000};
 
@@ -120,6 +118,18 @@ TEST(Planner, a_frame_that_is_not_admitted_ends_the_request_and_stays_wanted) {
   EXPECT_FALSE(planner.empty());
 }
 
+TEST(Planner, knows_how_many_bytes_are_wanted) {
+  FramePlanner planner;
+  for (std::uint32_t i = 0; i < 3; ++i) planner.add(frame_at(i * 100, 100, i));
+  planner.add(frame_at(0, 100, 0));
+  EXPECT_EQ(planner.bytes(), 300U);
+  planner.remove(frame_at(100, 100, 1));
+  planner.remove(frame_at(100, 100, 1));
+  EXPECT_EQ(planner.bytes(), 200U);
+  planner.take(frame_at(0, 100, 0), {1000, 0}, kAdmitAll);
+  EXPECT_EQ(planner.bytes(), 100U);
+}
+
 TEST(Planner, two_pieces_with_the_same_bytes_fetch_them_once) {
   FramePlanner planner;
   planner.add(frame_at(0, 100, 1));
@@ -127,93 +137,6 @@ TEST(Planner, two_pieces_with_the_same_bytes_fetch_them_once) {
   auto plan = planner.take(frame_at(0, 100, 1), {1000, 0}, kAdmitAll);
   EXPECT_EQ(plan.range, (ByteRange{0, 100}));
   EXPECT_EQ(plan.frames.size(), 2U);
-}
-
-// --- mirrors ---
-
-struct Mirrors : testing::Test {
-  MirrorSet set{MirrorLimits{2, 1000, 8000, 500}, 1};
-  MirrorId a = set.add("http://a");
-  MirrorId b = set.add("http://b");
-  std::vector<MirrorId> both{a, b};
-  RequestFailure down{Fault::mirror, {ErrorKind::network, "down", {}}};
-};
-
-TEST_F(Mirrors, the_first_is_preferred_until_more_is_known) {
-  EXPECT_EQ(set.choose(both, {}, 0).mirror, a);
-}
-
-TEST_F(Mirrors, load_spreads_over_mirrors_and_stops_at_the_limit) {
-  std::vector<int> asked(2);
-  for (int i = 0; i < 4; ++i) {
-    auto choice = set.choose(both, {}, 0);
-    ASSERT_EQ(choice.kind, Kind::ask);
-    set.started(choice.mirror);
-    ++asked[choice.mirror];
-  }
-  EXPECT_EQ(asked, (std::vector<int>{2, 2}));
-  EXPECT_EQ(set.choose(both, {}, 0).kind, Kind::busy);
-}
-
-TEST_F(Mirrors, the_faster_one_is_asked_more) {
-  set.started(a);
-  set.succeeded(a, 1000, 100);
-  set.started(b);
-  set.succeeded(b, 10'000, 100);
-  EXPECT_EQ(set.choose(both, {}, 0).mirror, b);
-  set.started(b);
-  EXPECT_EQ(set.choose(both, {}, 0).mirror, b);
-}
-
-TEST_F(Mirrors, one_that_failed_is_left_alone_for_longer_each_time) {
-  std::vector<MirrorId> only{a};
-  std::uint64_t now = 0;
-  std::uint64_t previous = 0;
-  for (int i = 0; i < 4; ++i) {
-    set.started(a);
-    set.failed(a, down, now, now);
-    std::uint64_t wait = *set.earliest(only) - now;
-    EXPECT_GE(wait, 500ULL << i);
-    EXPECT_LE(wait, 1000ULL << i);
-    EXPECT_GE(wait, previous / 2);
-    previous = wait;
-    now += wait + 1;
-    EXPECT_EQ(set.choose(only, {}, now).kind, Kind::ask);
-  }
-  EXPECT_EQ(set.statuses()[a].last_error, "down");
-}
-
-TEST_F(Mirrors, requests_that_fail_together_count_once) {
-  set.started(a);
-  set.started(a);
-  set.failed(a, down, 5, 10);
-  auto first = *set.earliest(std::vector{a});
-  set.failed(a, down, 6, 11);
-  EXPECT_EQ(*set.earliest(std::vector{a}), first);
-}
-
-TEST_F(Mirrors, a_short_backoff_is_waited_for_and_a_long_one_reported) {
-  set.started(a);
-  set.failed(a, down, 0, 0);
-  auto at = *set.earliest(std::vector{a});
-  EXPECT_EQ(set.choose(std::vector{a}, {}, at - 400).kind, Kind::wait);
-  EXPECT_EQ(set.choose(std::vector{a}, {}, at - 501).kind, Kind::failing);
-}
-
-TEST_F(Mirrors, a_server_that_asks_for_patience_gets_it) {
-  auto failure = down;
-  failure.retry_after_ms = 30'000;
-  set.started(a);
-  set.failed(a, failure, 0, 0);
-  EXPECT_EQ(*set.earliest(std::vector{a}), 30'000U);
-}
-
-TEST_F(Mirrors, a_dropped_one_is_never_asked_again) {
-  set.drop(a, "wrong bytes");
-  EXPECT_EQ(set.choose(both, {}, 1ULL << 40).mirror, b);
-  EXPECT_EQ(set.choose(std::vector{a}, {}, 1ULL << 40).kind, Kind::none);
-  EXPECT_EQ(set.add("http://a"), a);
-  EXPECT_TRUE(set.statuses()[a].dropped);
 }
 
 // --- rates ---
