@@ -94,10 +94,10 @@ class MirrorSet {
     std::uint64_t rate_until_ms = 0;
     double usual_silence_ms = 0;  // in requests that went well
   };
-  // What those that can be asked at the moment have in common.
+  // What those that would do have in common.
   struct Field {
     std::uint32_t mirrors = 0;
-    double best_rate = 0;  // 0: none is known
+    double best_rate = 0;  // of those that can be asked at the moment; 0: none is known
     double total_rate = 0;
   };
   bool usable(MirrorId mirror, std::span<const MirrorId> except, std::uint64_t now_ms) const;

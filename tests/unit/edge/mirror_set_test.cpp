@@ -67,6 +67,14 @@ TEST_F(Mirrors, one_that_is_alone_needs_no_trial) {
   EXPECT_EQ(choose(both, 0).bytes, 4ULL << 20);
 }
 
+TEST_F(Mirrors, one_whose_neighbour_has_just_failed_is_tried_with_a_small_request_too) {
+  measure(a, 5'000'000);
+  fail(a, 1000);
+  auto choice = choose(both, 1001);
+  EXPECT_EQ(choice.mirror, b);
+  EXPECT_EQ(choice.bytes, 256U * 1024);
+}
+
 TEST_F(Mirrors, what_is_wanted_first_goes_to_the_one_that_is_known) {
   measure(b, 1'000'000);
   EXPECT_EQ(choose(both, 1000).mirror, b);
