@@ -296,7 +296,7 @@ void Artifact::decide() {
     return;
   }
   if (yielding_) return;
-  scheduler_->edge_rate(context_.edge.download_bytes_per_s(source_.id));
+  scheduler_->edge_received(context_.edge.received_bytes(source_.id));
   auto decision = scheduler_->decide(now_ms());
   if (!decision.give_back.empty()) {
     context_.edge.cancel(source_.id, decision.give_back);

@@ -181,6 +181,7 @@ void Downloader::request_bytes(RequestId id, ByteView bytes, std::uint64_t silen
   request.unattributed_bytes += bytes.size();
   request.longest_silence_ms = std::max(request.longest_silence_ms, silence_ms);
   request.artifact->rate.add(bytes.size(), now_ms());
+  request.artifact->shared->received_bytes += bytes.size();
   mirrors_.received(request.ticket.mirror, bytes.size());
   auto& frames = request.plan.frames;
   for (std::size_t i = request.next; i < frames.size() && frames[i].offset < end; ++i) {

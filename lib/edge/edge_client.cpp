@@ -158,6 +158,11 @@ class EdgeClient final : public transfer::Edge, private DownloaderEvents {
     return found == main_->artifacts.end() ? 0 : found->second.shared->rate_bytes_per_s.load();
   }
 
+  std::uint64_t received_bytes(const ArtifactId& id) const override {
+    auto found = main_->artifacts.find(id);
+    return found == main_->artifacts.end() ? 0 : found->second.shared->received_bytes.load();
+  }
+
  private:
   // A piece that the index does not describe will not be there later either.
   static constexpr std::uint32_t kNeverMs = 3'600'000;

@@ -20,6 +20,7 @@ struct ArtifactShared {
   transfer::ArtifactId id;
   transfer::EdgeArtifact description;
   std::atomic<std::uint64_t> rate_bytes_per_s{0};
+  std::atomic<std::uint64_t> received_bytes{0};
 };
 
 // The order to fetch one piece. Changed by the curl thread only; a worker reads it while

@@ -60,6 +60,8 @@ class Edge {
   virtual void set_download_limit(std::uint64_t bytes_per_s) = 0;  // 0: none
   virtual std::vector<MirrorStatus> mirrors() const = 0;
   virtual std::uint64_t download_bytes_per_s(const ArtifactId& artifact) const = 0;
+  // All that came over the network for it since it was added.
+  virtual std::uint64_t received_bytes(const ArtifactId& artifact) const = 0;
 };
 
 }  // namespace shoal::transfer

@@ -26,7 +26,6 @@ void EdgeQueue::piece_done(std::uint32_t piece) {
   // From the edge or from peers, we cannot tell: giving it back is harmless when it has come.
   take_back(piece);
   bytes_ += size_;
-  bytes_since_sample_ += size_;
   bytes_since_limit_ += size_;
   failures_ = 0;
   down_until_ms_ = 0;
@@ -70,10 +69,10 @@ std::uint32_t EdgeQueue::paced_limit() const {
 }
 
 double EdgeQueue::sample_rate(std::uint64_t elapsed_ms) {
-  auto elapsed_s = static_cast<double>(elapsed_ms) / 1000;
-  double counted = static_cast<double>(std::exchange(bytes_since_sample_, 0)) / elapsed_s;
-  double in_flight = static_cast<double>(pieces_.asked_count()) * static_cast<double>(size_);
-  return rate_ > 0 ? std::min(rate_, counted + in_flight / elapsed_s) : counted;
+  // Less than before: the artifact was added anew.
+  auto fresh = received_ - std::min(std::exchange(received_at_sample_, received_), received_);
+  rate_ = static_cast<double>(fresh) * 1000 / static_cast<double>(elapsed_ms);
+  return rate_;
 }
 
 }  // namespace shoal::transfer

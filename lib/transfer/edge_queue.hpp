@@ -19,7 +19,7 @@ class EdgeQueue {
   void ask(std::uint32_t piece, Asked why);
   void piece_done(std::uint32_t piece);  // stored, whoever it came from
   void failed(std::uint32_t piece, std::uint64_t retry_at_ms);
-  void set_rate(double bytes_per_s) { rate_ = bytes_per_s; }  // as the edge measures it
+  void set_received(std::uint64_t bytes) { received_ = bytes; }  // on the network, so far
 
   // It is taken back from the edge: the next give_back() names it.
   void take_back(std::uint32_t piece);
@@ -38,8 +38,7 @@ class EdgeQueue {
   // The same for pieces that are paced: no backlog, a change of their rate must show at once.
   std::uint32_t paced_limit() const;
 
-  // Bytes per second since the last call: what we are told is an average that lags; our own count
-  // is coarse, but bounds it.
+  // Bytes per second that the edge received since the last call: about once a second.
   double sample_rate(std::uint64_t elapsed_ms);
   std::uint64_t bytes() const { return bytes_; }  // completed since the start
 
@@ -48,9 +47,10 @@ class EdgeQueue {
   std::uint64_t size_;
   std::deque<std::uint32_t> order_;  // oldest first; may name pieces that are answered
   std::vector<std::uint32_t> give_back_;
-  double rate_ = 0;
+  double rate_ = 0;  // of the last sample
   std::uint64_t bytes_ = 0;
-  std::uint64_t bytes_since_sample_ = 0;
+  std::uint64_t received_ = 0;
+  std::uint64_t received_at_sample_ = 0;
   std::uint64_t bytes_since_limit_ = 0;
   std::uint64_t window_bytes_ = 2ULL << 20;  // begins small and doubles as needed
   std::uint32_t failures_ = 0;               // since its last success

@@ -257,9 +257,7 @@ void Scheduler::swarm_view(const SwarmView& view, std::uint64_t now_ms) {
   state_->take_view(view);
 }
 
-void Scheduler::edge_rate(std::uint64_t bytes_per_s) {
-  state_->edge.set_rate(static_cast<double>(bytes_per_s));
-}
+void Scheduler::edge_received(std::uint64_t bytes) { state_->edge.set_received(bytes); }
 
 void Scheduler::edge_failed(PieceIndex piece, std::uint64_t retry_at_ms) {
   auto& s = *state_;

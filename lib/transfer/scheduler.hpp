@@ -37,7 +37,7 @@ class Scheduler {
   void piece_done(PieceIndex piece);  // stored and checked, whoever it came from
   void piece_lost(PieceIndex piece);  // it is missing after all
   void swarm_view(const SwarmView& view, std::uint64_t now_ms);
-  void edge_rate(std::uint64_t bytes_per_s);
+  void edge_received(std::uint64_t bytes);  // what the edge has got for this artifact so far
   // The edge gave up on the piece; not asked again before retry_at_ms.
   void edge_failed(PieceIndex piece, std::uint64_t retry_at_ms);
   void set_swarm_enabled(bool enabled);

@@ -60,6 +60,7 @@ struct FakeEdge final : transfer::Edge {
   void set_download_limit(std::uint64_t) override {}
   std::vector<transfer::MirrorStatus> mirrors() const override { return {}; }
   std::uint64_t download_bytes_per_s(const transfer::ArtifactId&) const override { return 0; }
+  std::uint64_t received_bytes(const transfer::ArtifactId&) const override { return wire_bytes; }
 
  private:
   struct Entry {

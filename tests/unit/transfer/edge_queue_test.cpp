@@ -48,6 +48,25 @@ TEST(EdgeQueue, is_down_when_everything_failed_and_allows_one_look_later) {
   EXPECT_FALSE(world.edge.down());
 }
 
+TEST(EdgeQueue, its_rate_is_what_came_since_the_last_sample) {
+  World world;
+  world.edge.set_received(1'000'000);
+  EXPECT_EQ(world.edge.sample_rate(500), 2'000'000);
+  EXPECT_EQ(world.edge.sample_rate(500), 0);
+  world.edge.set_received(10'000);  // added anew: it counts from nothing
+  EXPECT_EQ(world.edge.sample_rate(1000), 0);
+  world.edge.set_received(30'000);
+  EXPECT_EQ(world.edge.sample_rate(1000), 20'000);
+}
+
+TEST(EdgeQueue, paced_pieces_in_flight_follow_the_rate) {
+  World world;
+  EXPECT_EQ(world.edge.paced_limit(), 2U);
+  world.edge.set_received(100 * kPieceSize);
+  world.edge.sample_rate(1000);
+  EXPECT_EQ(world.edge.paced_limit(), 42U);
+}
+
 TEST(EdgeQueue, what_is_taken_back_is_named_once) {
   World world;
   for (std::uint32_t piece = 0; piece < 4; ++piece) world.edge.ask(piece, Asked::must);

@@ -33,7 +33,6 @@ struct Machine {
   std::map<std::uint32_t, int> peer_flows;   // pieces being downloaded from peers: by how many
   std::deque<std::uint32_t> edge_queue;      // asked of the edge
   std::map<std::uint32_t, double> edge_got;  // bytes of the first few of them
-  std::deque<double> edge_history;           // bytes, each step, two seconds
   double edge_rate = 0;                      // of each of its edge flows, this step
   double peer_bytes_view = 0;
   double peer_bytes = 0;
@@ -258,7 +257,6 @@ class Simulation {
   }
 
   void move_edge_bytes(Machine& machine) {
-    double moved = 0;
     std::size_t flows = std::min(machine.edge_queue.size(), kEdgeFlows);
     for (std::size_t k = 0; k < flows; ++k) {
       double left = machine.edge_rate * kStepS;
@@ -267,7 +265,7 @@ class Simulation {
         double part =
             std::min(left, static_cast<double>(options_.piece_size) - machine.edge_got[piece]);
         machine.edge_got[piece] += part;
-        moved += part;
+        machine.edge_bytes += part;
         left -= part;
         if (machine.edge_got[piece] < static_cast<double>(options_.piece_size) - 1e-6) break;
         machine.edge_got.erase(piece);
@@ -275,17 +273,12 @@ class Simulation {
         complete(machine, piece);
       }
     }
-    machine.edge_bytes += moved;
-    machine.edge_history.push_back(moved);
-    if (machine.edge_history.size() > 20) machine.edge_history.pop_front();
   }
 
   void schedule(std::size_t index) {
     auto& machine = machines_[index];
     if (!present(machine) || machine.have.all()) return;
-    double edge_bytes = 0;
-    for (double bytes : machine.edge_history) edge_bytes += bytes;
-    machine.scheduler->edge_rate(static_cast<std::uint64_t>(edge_bytes / 2));
+    machine.scheduler->edge_received(static_cast<std::uint64_t>(machine.edge_bytes));
     if (machine.link.consent && (step_ + index) % 10 == 0) show_swarm(index);
     if (!edge_up()) fail_edge(machine);
     auto decision = machine.scheduler->decide(now_ms());
