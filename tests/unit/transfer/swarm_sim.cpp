@@ -15,8 +15,9 @@ using transfer::PieceSet;
 constexpr double kStepS = 0.1;
 constexpr std::size_t kUploadSlots = 8;
 constexpr std::size_t kEdgeFlows = 4;
-constexpr double kConnectS = 1.0;  // between joining and the first exchange
-constexpr double kRetryS = 2.0;    // what the edge says when it fails
+constexpr double kConnectS = 0.3;  // at least, between joining and the first exchange; and …
+constexpr std::uint64_t kConnectSpread = 12;  // … up to so many tenths of a second more
+constexpr double kRetryS = 2.0;               // what the edge says when it fails
 
 struct PeerFlow {
   std::size_t from = 0;
@@ -38,6 +39,9 @@ struct Machine {
   double peer_bytes = 0;
   double edge_bytes = 0;
   double finished_s = -1;
+  double last_bytes = 0;
+  double last_bytes_s = 0;
+  double longest_stall_s = 0;
   bool waited = false;
 };
 
@@ -88,7 +92,13 @@ class Simulation {
     bool reachable = first.link.up > 0 || second.link.up > 0;
     return a != b && present(first) && present(second) && first.link.consent &&
            second.link.consent && reachable &&
-           now() >= std::max(first.link.join_s, second.link.join_s) + kConnectS;
+           now() >= std::max(first.link.join_s, second.link.join_s) + connect_s(a, b);
+  }
+  // Between joining and the first exchange: another time for each pair, since a machine that meets
+  // all others at once divides the work better than a real one can.
+  static double connect_s(std::size_t a, std::size_t b) {
+    std::uint64_t pair = std::min(a, b) * 31 + std::max(a, b) * 17;
+    return kConnectS + 0.1 * static_cast<double>(pair * 2654435761U / 65536 % kConnectSpread);
   }
   bool edge_up() const { return now() < options_.edge_dies_s || now() >= options_.edge_returns_s; }
   bool done() const {
@@ -180,7 +190,8 @@ class Simulation {
     std::size_t count = machines_.size();
     std::vector<double> capacity(2 * count + 1);
     for (std::size_t i = 0; i < count; ++i) {
-      capacity[i] = machines_[i].link.up;
+      const auto& link = machines_[i].link;
+      capacity[i] = now() < link.tires_s ? link.up : link.up_later;
       capacity[count + i] = machines_[i].link.down;
     }
     capacity[2 * count] = options_.edge_up > 0 ? options_.edge_up : 1e15;
@@ -253,7 +264,18 @@ class Simulation {
       }
       to.peer_bytes -= std::max(left, 0.0);
     }
-    for (auto& machine : machines_) move_edge_bytes(machine);
+    for (auto& machine : machines_) {
+      move_edge_bytes(machine);
+      note_stall(machine);
+    }
+  }
+
+  void note_stall(Machine& machine) {
+    double bytes = machine.edge_bytes + machine.peer_bytes;
+    bool moves = bytes > machine.last_bytes || machine.have.all() || !present(machine);
+    if (moves) machine.last_bytes_s = now();
+    machine.last_bytes = bytes;
+    machine.longest_stall_s = std::max(machine.longest_stall_s, now() - machine.last_bytes_s);
   }
 
   void move_edge_bytes(Machine& machine) {
@@ -325,10 +347,12 @@ class Simulation {
     SimResult result;
     for (const auto& machine : machines_) {
       result.clients.push_back({machine.finished_s, static_cast<std::uint64_t>(machine.edge_bytes),
-                                static_cast<std::uint64_t>(machine.peer_bytes), machine.waited});
+                                static_cast<std::uint64_t>(machine.peer_bytes),
+                                machine.longest_stall_s, machine.waited});
       result.copies += machine.edge_bytes / size();
       if (machine.link.seed || machine.link.leave_s < 1e9) continue;
       result.all_finished = result.all_finished && machine.finished_s >= 0;
+      result.longest_stall_s = std::max(result.longest_stall_s, machine.longest_stall_s);
       result.slowest_s = std::max(result.slowest_s, machine.finished_s);
       result.slowest_ratio =
           std::max(result.slowest_ratio, machine.finished_s * machine.link.down / size());

@@ -19,6 +19,8 @@ struct SimClient {
   double down = 40 * kMbit;
   double join_s = 0;
   double leave_s = 1e9;  // dies
+  double up_later = 0;   // its uplink's rate …
+  double tires_s = 1e9;  // … from then on
   bool seed = false;     // has everything at once
   bool consent = true;   // false: takes no part in the swarm
 };
@@ -40,12 +42,14 @@ struct SimResult {
     double finished_s = -1;  // since it joined; -1: not
     std::uint64_t edge_bytes = 0;
     std::uint64_t peer_bytes = 0;
+    double longest_stall_s = 0;  // without a byte, between joining and finishing
     bool waited_for_source = false;
   };
   std::vector<Client> clients;  // as given; seeds included
   double copies = 0;            // edge bytes over the artifact's size
   double slowest_s = 0;         // of those that stayed
   double slowest_ratio = 0;     // to size/download of its own link
+  double longest_stall_s = 0;   // of those that stayed
   bool all_finished = true;     // of those that stayed
 };
 

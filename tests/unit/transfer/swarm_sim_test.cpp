@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace shoal::test {
 namespace {
 
@@ -29,16 +31,21 @@ double bound_copies(const std::vector<SimClient>& clients, const SimResult& resu
       least = 0;
     else
       ++machines;
-    uploaded +=
-        client.consent ? client.up * (std::min(end, client.leave_s) - client.join_s) / kSize : 0;
+    if (!client.consent) continue;
+    double until = std::min(end, client.leave_s);
+    double tires = std::clamp(client.tires_s, client.join_s, until);
+    uploaded += (client.up * (tires - client.join_s) + client.up_later * (until - tires)) / kSize;
   }
   return std::max(least, machines - uploaded);
 }
 
 void print(const std::string& name, const std::vector<SimClient>& clients,
            const SimResult& result) {
-  fmt::print("{:<44} {:>6.1f} s  {:>5.2f} x size/download  {:>5.2f} copies (bound {:.2f})\n", name,
-             result.slowest_s, result.slowest_ratio, result.copies, bound_copies(clients, result));
+  fmt::print(
+      "{:<44} {:>6.1f} s  {:>5.2f} x size/download  {:>5.2f} copies (bound {:.2f}), "
+      "{:.1f} s without a byte\n",
+      name, result.slowest_s, result.slowest_ratio, result.copies, bound_copies(clients, result),
+      result.longest_stall_s);
 }
 
 std::vector<SimClient> equal_clients(int count, double up_mbit, double down_mbit) {
@@ -134,6 +141,52 @@ TEST(SwarmSim, a_seed_serves_and_its_leaving_is_made_up_for) {
   clients.back().leave_s = 8;
   auto result = run("the same, the seed leaves after 8 s", options, clients);
   EXPECT_LE(result.slowest_ratio, 1.6);
+}
+
+TEST(SwarmSim, when_all_others_leave_at_once_a_slow_edge_goes_on_without_a_pause) {
+  auto clients = equal_clients(6, 40, 40);
+  for (std::size_t i = 1; i < clients.size(); ++i) clients[i].leave_s = 6;
+  SimOptions options;
+  options.edge_up = 8 * kMbit;  // 1 MB/s for all together
+  auto result = run("5 of 6 leave after 6 s, edge 8 Mbit/s", options, clients);
+  EXPECT_LE(result.longest_stall_s, 3.5);
+  // Whatever it had by then, the rest cannot come faster than the edge gives it.
+  double alone_s = kSize / options.edge_up;
+  EXPECT_LE(result.slowest_s, alone_s + 8);
+  EXPECT_LE(result.copies, 1.15);
+}
+
+TEST(SwarmSim, a_seed_that_promises_everything_and_then_trickles_is_made_up_for) {
+  auto clients = equal_clients(6, 10, 40);
+  SimClient seed;
+  seed.seed = true;
+  seed.up = 200 * kMbit;
+  seed.up_later = 0.2 * kMbit;
+  seed.tires_s = 4;
+  clients.push_back(seed);
+  SimOptions options;
+  auto result = run("the same, the seed trickles from 4 s on", options, clients);
+  EXPECT_LE(result.longest_stall_s, 3.5);
+  EXPECT_LE(result.slowest_ratio, 1.6);
+  EXPECT_LE(result.copies, 4.5);
+}
+
+TEST(SwarmSim, one_whose_only_peer_trickles_goes_to_the_edge) {
+  auto clients = equal_clients(1, 40, 40);
+  SimClient seed;
+  seed.seed = true;
+  seed.up_later = 0.2 * kMbit;
+  seed.tires_s = 5;
+  clients.push_back(seed);
+  SimOptions options;
+  auto result = run("1, its only peer trickles from 5 s on", options, clients);
+  EXPECT_LE(result.longest_stall_s, 3.5);
+  EXPECT_LE(result.slowest_ratio, 1.5);
+  EXPECT_LE(result.copies, 0.9);
+  options.policy = Policy::thrifty;
+  options.deadline_s = 60;
+  auto thrifty = run("the same, thrifty, deadline 60 s", options, clients);
+  EXPECT_LE(thrifty.slowest_s, 63);
 }
 
 TEST(SwarmSim, the_swarm_goes_on_while_the_edge_is_dead_and_then_waits_for_it) {
