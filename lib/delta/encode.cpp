@@ -80,6 +80,7 @@ class Encoder {
       }
     }
     SHOAL_TRY(end_block());
+    statistics_.files = costs_.take();
     return statistics_;
   }
 
@@ -162,6 +163,7 @@ class Encoder {
   Result<void> write(const Part& part) {
     write_part(plan_, part);
     statistics_.covers += part.covers.size();
+    costs_.part(part, space_);
     const Predictor predictor(space_, part);
     for (std::uint64_t at = 0; at < part.size; at += kWindowBytes) {
       SHOAL_TRY(options_.stop.check());
@@ -173,6 +175,9 @@ class Encoder {
       for (std::size_t i = 1; i < kStreamCount; ++i) plan_.varint(after[i] - before[i]);
       count(window, size, before, after);
       block_new_bytes_ += size;
+      costs_.window(part.file, size, block_size());
+      done_ += size;
+      if (options_.progress) options_.progress(done_);
       if (block_size() >= kBlockTargetBytes) SHOAL_TRY(end_block());
     }
     return {};
@@ -210,6 +215,7 @@ class Encoder {
     stream(streams_, Stream::plan) = plan_.take();
     const Bytes block = format_block(block_new_bytes_, streams_);
     statistics_.delta_bytes += block.size();
+    costs_.block(block.size());
     plan_ = {};
     streams_ = {};
     block_new_bytes_ = 0;
@@ -226,6 +232,8 @@ class Encoder {
   Streams streams_;
   std::uint64_t block_new_bytes_ = 0;
   EncodeStatistics statistics_;
+  FileCosts costs_;
+  std::uint64_t done_ = 0;  // new bytes
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/stop_token.hpp"
+#include "delta/file_costs.hpp"
 #include "delta/match.hpp"
 
 namespace shoal::delta {
@@ -16,6 +17,7 @@ struct EncodeOptions {
   StopToken stop;
   // Bytes of the delta, in order. Errors end the encoding.
   std::function<Result<void>(ByteView)> write;
+  std::function<void(std::uint64_t bytes)> progress;  // new bytes encoded so far; may be empty
 };
 
 // What became of the new bytes; the four add up to all of them.
@@ -27,6 +29,7 @@ struct EncodeStatistics {
   std::uint64_t wrong_references = 0;
   std::uint64_t covers = 0;
   std::uint64_t delta_bytes = 0;  // written
+  std::vector<FileCost> files;    // by new file
 };
 
 // Old and new files in memory (mapped ones will do); all new ones that are not empty are made, in

@@ -1,0 +1,62 @@
+// Slices stand before the decoder as if they were files; each group may read its own blocks only.
+#include "delta/apply_artifact.hpp"
+
+namespace shoal::delta {
+namespace {
+
+class SliceSource final : public ByteSource {
+ public:
+  SliceSource(const ByteSource& file, const Slice& slice) : file_(file), slice_(slice) {}
+  std::uint64_t size() const override { return slice_.size; }
+  Result<void> read(std::uint64_t offset, MutableByteView out) const override {
+    return file_.read(slice_.offset + offset, out);
+  }
+
+ private:
+  const ByteSource& file_;
+  const Slice slice_;
+};
+
+std::unexpected<Error> bad(std::string_view what) {
+  return fail(ErrorKind::metadata_invalid, "the delta is damaged: " + std::string(what));
+}
+
+Result<void> apply_group(const Group& group, const ApplyOptions& options) {
+  std::vector<SliceSource> sources;
+  for (const auto& slice : group.old_slices) {
+    sources.emplace_back(*options.old_files[slice.file.value()], slice);
+  }
+  std::vector<const ByteSource*> old_files;
+  for (const auto& source : sources) old_files.push_back(&source);
+  std::vector<std::uint64_t> new_sizes;
+  for (const auto& slice : group.new_slices) new_sizes.push_back(slice.size);
+
+  std::uint64_t left = group.block_bytes;
+  DecodeOptions decoding;
+  decoding.workers = options.workers;
+  decoding.stop = options.stop;
+  decoding.read = [&](MutableByteView out) -> Result<void> {
+    if (out.size() > left) return bad("a group has more blocks than its head says");
+    left -= out.size();
+    return options.read(out);
+  };
+  decoding.write = [&](std::size_t index, std::uint64_t offset, ByteView bytes) {
+    const auto& slice = group.new_slices[index];
+    return options.write(slice.file, slice.offset + offset, bytes);
+  };
+  SHOAL_TRY(decode(old_files, new_sizes, decoding));
+  if (left != 0) return bad("a group has fewer blocks than its head says");
+  return {};
+}
+
+}  // namespace
+
+Result<void> apply_artifact(const ArtifactHead& head, const ApplyOptions& options) {
+  for (const auto& group : head.groups) {
+    SHOAL_TRY(apply_group(group, options));
+    if (options.group_done) SHOAL_TRY(options.group_done(group));
+  }
+  return {};
+}
+
+}  // namespace shoal::delta

@@ -1,0 +1,57 @@
+// A block's packed bytes are dealt out to its files by what they put into its streams.
+#include "delta/file_costs.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "delta/prediction.hpp"
+
+namespace shoal::delta {
+namespace {
+
+constexpr std::uint64_t kCoverBytes = 4;  // in the plan, about
+
+}  // namespace
+
+FileCost& FileCosts::cost(std::size_t file) {
+  if (files_.size() <= file) files_.resize(file + 1);
+  return files_[file];
+}
+
+void FileCosts::part(const Part& part, const OldSpace& old) {
+  std::map<std::size_t, std::uint64_t> from;
+  for (const auto& cover : part.covers) from[old.file_at(cover.old_begin)] += cover.size;
+  const auto most = std::ranges::max_element(from, {}, [](const auto& one) { return one.second; });
+  FileCost& sum = cost(part.file);
+  std::uint64_t order = 0;  // the end of the cover before, in the old file
+  for (const auto& cover : part.covers) {
+    sum.covered_bytes += cover.size;
+    const bool elsewhere = old.file_at(cover.old_begin) != most->first;
+    if (elsewhere || cover.old_begin < order) sum.moved_bytes += cover.size;
+    if (!elsewhere) order = cover.old_end();
+  }
+  part_bytes_ += part.covers.size() * kCoverBytes;
+}
+
+void FileCosts::window(std::size_t file, std::uint64_t size, std::uint64_t block_plain_bytes) {
+  cost(file).new_bytes += size;
+  shares_.push_back({file, block_plain_bytes - plain_bytes_ + part_bytes_ + 1});
+  plain_bytes_ = block_plain_bytes;
+  part_bytes_ = 0;
+}
+
+void FileCosts::block(std::uint64_t packed_bytes) {
+  std::uint64_t all = 0;
+  for (const auto& share : shares_) all += share.plain_bytes;
+  for (const auto& share : shares_) {
+    // Neither factor is beyond 2^32: a block is at most 16 MiB.
+    const std::uint64_t until = packed_bytes * share.plain_bytes / all;
+    cost(share.file).delta_bytes += until;
+    packed_bytes -= until;
+    all -= share.plain_bytes;
+  }
+  shares_.clear();
+  plain_bytes_ = 0;
+}
+
+}  // namespace shoal::delta
