@@ -8,6 +8,7 @@
 
 #include "ceremony.hpp"
 #include "commands.hpp"
+#include "delta_commands.hpp"
 
 namespace {
 
@@ -38,6 +39,7 @@ struct Program {
   cli::ProposeOptions propose;
   cli::ProposalOptions proposal;
   cli::DelegateOptions delegate;
+  cli::DeltaOptions delta;
   std::function<Result<int>()> run;
 
   void add_json(CLI::App* out, std::function<Result<int>()> action) {
@@ -219,6 +221,32 @@ struct Program {
     add_propose(out);
   }
 
+  void add_delta() {
+    auto* make = app.add_subcommand("delta", "Make a delta that turns one folder into another");
+    make->add_option("OLD_TREE", delta.old_tree, "Folder that clients have")->required();
+    make->add_option("NEW_TREE", delta.new_tree, "Folder that they are to have")->required();
+    make->add_option("-o,--output", delta.delta, "File to write")->required();
+    make->add_option("--memory", delta.memory, "About the most memory to use")
+        ->capture_default_str();
+    auto* apply = app.add_subcommand("delta-apply", "Make a folder from another one and a delta");
+    apply->add_option("OLD_TREE", delta.old_tree, "Folder that the delta was made from")
+        ->required();
+    apply->add_option("FILE", delta.delta, "The delta")->required();
+    apply->add_option("OUT_TREE", delta.out_tree, "Folder to make; not there yet")->required();
+    for (auto* out : {make, apply}) {
+      out->add_flag("--allow-outside-links", delta.allow_outside_links,
+                    "Accept symbolic links that point outside of the tree");
+    }
+    add_json(make, [this] {
+      delta.stop = stop_at_interrupt();
+      return cli::delta(common, delta);
+    });
+    add_json(apply, [this] {
+      delta.stop = stop_at_interrupt();
+      return cli::delta_apply(common, delta);
+    });
+  }
+
   void add_doctor() {
     auto* out = app.add_subcommand("doctor",
                                    "What expires, is lost or weak; exit 1 if clients will "
@@ -240,6 +268,7 @@ struct Program {
                   "Proposals of releases and delegations: review, sign, apply");
     add_delegate();
     add_doctor();
+    add_delta();
     command("list", "Products, releases, channels, sizes and expiry dates", false,
             [this] { return cli::list(common); });
     command("check", "Verify everything in the repository, as a client would", false,

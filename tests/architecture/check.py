@@ -24,7 +24,7 @@ MAY_USE = {
     "install": {"base", "content", "transfer"},
     "edge": {"base", "content", "transfer", "trust"},
     "swarm": {"base", "content", "transfer"},
-    "publish": {"base", "trust", "content", "http"},
+    "publish": {"base", "trust", "content", "delta", "http"},
     "agent": {"base", "trust", "content", "install", "transfer", "store"},
     "api": {"base", "agent", "protocol", "http"},
     "client": {"base", "protocol"},

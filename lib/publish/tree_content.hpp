@@ -1,0 +1,67 @@
+// A tree on disk as the delta codec needs it: its files with their roots and chunks, and their
+// bytes on demand. Private to `publish`.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/beneath_dir.hpp"
+#include "base/stop_token.hpp"
+#include "base/worker_pool.hpp"
+#include "content/manifest.hpp"
+#include "content/recipe.hpp"
+#include "delta/byte_source.hpp"
+
+namespace shoal::publish {
+
+struct TreeContent {
+  content::Component component;   // without offsets
+  content::Recipes recipes;       // empty lists where they were not asked for
+  std::vector<FileStamp> stamps;  // by file: what was hashed
+};
+
+// Scans the tree and reads each file once, on all cores. Errors: those of scan_tree; io_error (a
+// file that changes meanwhile), cancelled, not_found.
+struct ReadTreeOptions {
+  bool with_recipes = false;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // from any thread
+  StopToken stop{};
+};
+Result<TreeContent> read_tree(const BeneathDir& tree, WorkerPool& pool,
+                              const ReadTreeOptions& options);
+
+// Descriptors of a tree's files: opened when first used, a limited number at a time. Thread-safe.
+class OpenFiles {
+ public:
+  using Open = std::function<Result<UniqueFd>(FileIndex)>;
+  explicit OpenFiles(Open open) : open_(std::move(open)) {}
+  // Stays open while somebody holds it.
+  Result<std::shared_ptr<const UniqueFd>> get(FileIndex file);
+  // Nothing of the file is kept.
+  void forget(FileIndex file);
+
+ private:
+  static constexpr std::size_t kMaxOpen = 128;  // well below the usual limit of 1024
+  Open open_;
+  std::mutex mutex_;
+  std::unordered_map<FileIndex, std::shared_ptr<const UniqueFd>> files_;
+};
+
+// A file of a tree, which has the size that it was found to have.
+class TreeSource final : public delta::ByteSource {
+ public:
+  TreeSource(OpenFiles& files, FileIndex index, const content::FileEntry& entry)
+      : files_(files), index_(index), entry_(entry) {}
+  std::uint64_t size() const override { return entry_.size; }
+  Result<void> read(std::uint64_t offset, MutableByteView out) const override;
+
+ private:
+  OpenFiles& files_;
+  FileIndex index_;
+  const content::FileEntry& entry_;
+};
+
+}  // namespace shoal::publish
