@@ -91,19 +91,16 @@ Result<std::vector<Cover>> read_covers(content::ByteReader& plan, std::uint64_t 
 
 }  // namespace
 
-Bytes format_block(std::uint64_t new_bytes, const Streams& streams) {
+Bytes format_block(std::uint64_t new_bytes, const std::array<PackedStream, kStreamCount>& streams) {
   content::ByteWriter writer;
   writer.u32(static_cast<std::uint32_t>(new_bytes));
   writer.u32(static_cast<std::uint32_t>(new_bytes >> 32));
-  std::vector<PackedStream> packed;
-  for (const auto& plain : streams) {
-    packed.push_back(pack_stream(plain));
-    const auto& last = packed.back();
-    writer.raw({&last.method, 1});
-    writer.u32(static_cast<std::uint32_t>(last.plain_size));
-    writer.u32(static_cast<std::uint32_t>(last.bytes.size()));
+  for (const auto& packed : streams) {
+    writer.raw({&packed.method, 1});
+    writer.u32(static_cast<std::uint32_t>(packed.plain_size));
+    writer.u32(static_cast<std::uint32_t>(packed.bytes.size()));
   }
-  for (const auto& one : packed) writer.raw(one.bytes);
+  for (const auto& packed : streams) writer.raw(packed.bytes);
   return writer.take();
 }
 

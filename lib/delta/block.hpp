@@ -35,7 +35,7 @@ struct BlockHeader {
   std::array<Entry, kStreamCount> streams;
 };
 
-Bytes format_block(std::uint64_t new_bytes, const Streams& streams);
+Bytes format_block(std::uint64_t new_bytes, const std::array<PackedStream, kStreamCount>& streams);
 // Errors: metadata_invalid; too_large beyond kMaxBlockBytes.
 Result<BlockHeader> parse_block_header(ByteView bytes);
 

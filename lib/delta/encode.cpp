@@ -173,7 +173,7 @@ class Encoder {
       write_window(window, actual(part, at, size), streams_);
       const auto after = sizes();
       for (std::size_t i = 1; i < kStreamCount; ++i) plan_.varint(after[i] - before[i]);
-      count(window, size, before, after);
+      count(window, actual(part, at, size), before, after);
       block_new_bytes_ += size;
       costs_.window(part.file, size, block_size());
       done_ += size;
@@ -189,19 +189,27 @@ class Encoder {
     return sizes;
   }
 
-  void count(const Predictor::Window& window, std::uint64_t size,
+  void count(const Predictor::Window& window, ByteView is,
              const std::array<std::uint64_t, kStreamCount>& before,
              const std::array<std::uint64_t, kStreamCount>& after) {
     const auto grew = [&](Stream which) {
       return after[static_cast<std::size_t>(which)] - before[static_cast<std::size_t>(which)];
     };
     std::uint64_t references = 0;
-    for (const auto& reference : window.references) references += reference.width;
+    for (const auto& reference : window.references) {
+      references += reference.width;
+      const auto at = reference.begin;
+      if (!std::equal(window.bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                      window.bytes.begin() + static_cast<std::ptrdiff_t>(at + reference.width),
+                      is.begin() + static_cast<std::ptrdiff_t>(at))) {
+        ++statistics_.wrong_references;
+      }
+    }
     statistics_.literal_bytes += grew(Stream::literals);
     statistics_.difference_bytes += grew(Stream::difference_values);
     statistics_.reference_bytes += references;
     statistics_.equal_bytes +=
-        size - grew(Stream::literals) - grew(Stream::difference_values) - references;
+        is.size() - grew(Stream::literals) - grew(Stream::difference_values) - references;
   }
 
   std::uint64_t block_size() const {
@@ -213,7 +221,12 @@ class Encoder {
   Result<void> end_block() {
     if (block_new_bytes_ == 0) return {};
     stream(streams_, Stream::plan) = plan_.take();
-    const Bytes block = format_block(block_new_bytes_, streams_);
+    std::array<PackedStream, kStreamCount> packed;
+    for (std::size_t i = 0; i < kStreamCount; ++i) {
+      packed[i] = pack_stream(streams_[i]);
+      statistics_.stream_bytes[i] += packed[i].bytes.size();
+    }
+    const Bytes block = format_block(block_new_bytes_, packed);
     statistics_.delta_bytes += block.size();
     costs_.block(block.size());
     plan_ = {};
@@ -243,7 +256,12 @@ Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const EncodeOptions& options) {
   SHOAL_ASSIGN(const auto old, look_at(old_files, options.stop));
   SHOAL_ASSIGN(const auto fresh, look_at(new_files, options.stop));
-  SHOAL_ASSIGN(const auto covers, match(old.masked, fresh.masked, options.match, options.stop));
+  std::vector<FileSpan> spans;
+  for (std::size_t i = 0; i < new_files.size(); ++i) {
+    spans.push_back({fresh.starts[i], new_files[i].size(), !fresh.finders[i]->layout().empty()});
+  }
+  SHOAL_ASSIGN(const auto covers,
+               match(old.masked, fresh.masked, spans, options.match, options.stop));
   return Encoder(old, fresh, new_files, within_files(covers, old, fresh), options).run();
 }
 

@@ -1,6 +1,7 @@
 // Makes a delta: the blocks that turn old files into new ones.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -29,12 +30,14 @@ struct EncodeStatistics {
   std::uint64_t wrong_references = 0;
   std::uint64_t covers = 0;
   std::uint64_t delta_bytes = 0;  // written
-  std::vector<FileCost> files;    // by new file
+  // Of them, by stream: plan, literals, reference gaps and errors, difference gaps and values.
+  std::array<std::uint64_t, 6> stream_bytes{};
+  std::vector<FileCost> files;  // by new file
 };
 
 // Old and new files in memory (mapped ones will do); all new ones that are not empty are made, in
-// order. Memory beside them: about three times the old and new bytes, and nine times
-// match.suffix_bytes at most. Errors: cancelled, and write's.
+// order. Memory beside them: the old and new bytes once more, a quarter of the old ones, and five
+// times match.suffix_bytes at most. Errors: cancelled, and write's.
 Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const std::vector<ByteView>& new_files,
                                 const EncodeOptions& options);

@@ -8,6 +8,7 @@ namespace shoal::delta {
 namespace {
 
 constexpr std::int64_t kHopeless = 256;  // so far below the best score, no growth is tried further
+constexpr std::uint64_t kBridged = 32;   // on one diagonal: another cover costs more than these
 constexpr std::uint64_t kMaxOverlap = 1024;  // bytes of the cover before that a match may take over
 
 }  // namespace
@@ -72,8 +73,8 @@ void CoverBuilder::add(Cover match) {
     const std::uint64_t between =
         match.new_begin > open_.new_end() ? match.new_begin - open_.new_end() : 0;
     const std::uint64_t forward = growth_forward(open_, between);
-    if (same_diagonal &&
-        (forward == between || forward + growth_backward(match, between) >= between)) {
+    if (same_diagonal && (between <= kBridged || forward == between ||
+                          forward + growth_backward(match, between) >= between)) {
       open_.size = std::max(open_.new_end(), match.new_end()) - open_.new_begin;
       return;
     }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -14,23 +13,27 @@
 namespace shoal::delta {
 
 struct MatchOptions {
-  // Of old bytes, how many may go into one suffix array (nine bytes of memory for each).
-  std::uint64_t suffix_bytes = 128ULL << 20;
+  // Of old bytes, how many may go into one suffix array (five bytes of memory for each).
+  std::uint64_t suffix_bytes = 256ULL << 20;
 };
 
-// Covers of `fresh` by `old`, in order of new position, without overlap in the new bytes. A cover's
-// bytes are alike, not equal: at least half of them, in any stretch that was worth adding, are the
-// same. Errors: cancelled.
-Result<std::vector<Cover>> match(ByteView old, ByteView fresh, const MatchOptions& options,
-                                 const StopToken& stop);
+// A file among bytes that stand one after another.
+struct FileSpan {
+  std::uint64_t begin = 0;
+  std::uint64_t size = 0;
+  bool program = false;  // its references matter, and were masked
+};
 
-// The two steps, for tests.
-//
-// Long runs: every 32nd old position is looked up by hash from every new one. Linear in time; one
-// table entry (8 bytes) for 32 old bytes.
-Result<std::vector<Cover>> match_blocks(ByteView old, ByteView fresh, const StopToken& stop);
-// Short runs, in what `covers` leaves: a suffix array over the old bytes that none of them uses.
-Result<std::vector<Cover>> match_suffixes(ByteView old, ByteView fresh, std::vector<Cover> covers,
-                                          const MatchOptions& options, const StopToken& stop);
+// Covers of `fresh` by `old`, in order of new position, without overlap in the new bytes, each
+// within one new file. A cover's bytes are alike, not equal: at least half of them, in any stretch
+// that was worth adding, are the same. Errors: cancelled.
+Result<std::vector<Cover>> match(ByteView old, ByteView fresh,
+                                 const std::vector<FileSpan>& fresh_files,
+                                 const MatchOptions& options, const StopToken& stop);
+
+// Long runs of equal bytes, in order, without overlap in the new bytes: every 64th old position is
+// looked up by hash from every new one. Linear in time; 4 to 8 bytes of memory for 64 old bytes.
+// Errors: cancelled.
+Result<std::vector<Cover>> match_runs(ByteView old, ByteView fresh, const StopToken& stop);
 
 }  // namespace shoal::delta

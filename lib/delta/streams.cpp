@@ -52,6 +52,7 @@ PackedStream pack_stream(ByteView plain) {
   if (plain.empty()) return best;
   for (const auto& setting : kSettings) {
     Bytes packed = compress(plain, setting);
+    if (packed.empty() && best.method == kStored) break;  // nothing helps, and trying is slow
     if (packed.empty() || packed.size() >= best.bytes.size()) continue;
     best.method = method_of(setting);
     best.bytes = std::move(packed);
