@@ -255,6 +255,7 @@ void Artifact::piece_stored(PieceIndex piece) {
   counters_.fetched_bytes += missing_bytes(piece);
   have_.add(piece);
   partial_.erase(piece);
+  if (listener_.on_piece) listener_.on_piece(piece);
   scheduler_->piece_done(piece);
   poke();
 }

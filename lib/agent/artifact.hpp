@@ -40,6 +40,7 @@ struct ArtifactCounters {
 };
 
 struct ArtifactListener {
+  std::function<void(PieceIndex)> on_piece;           // it is in the store, and its hash is right
   std::function<void()> on_complete;                  // every piece is in the store
   std::function<void(Error)> on_failed;               // cannot go on: disk full, …
   std::function<void(bool, std::string)> on_waiting;  // for a source; with the reason

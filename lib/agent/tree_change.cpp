@@ -1,5 +1,6 @@
 // The six steps in a row. Each is a job whose result starts the next, except the fetch, which is
-// driven by the artifacts' events until every piece is there.
+// driven by the artifacts' events until every piece is there. While it lasts, files that are
+// complete are verified already.
 #include "agent/tree_change.hpp"
 
 #include <fmt/core.h>
@@ -50,6 +51,7 @@ Result<PreparationInput> TreeChange::make_input() {
 
 void TreeChange::run() {
   artifacts_.clear();
+  verifier_.reset();
   staging_.reset();
   plan_.reset();
   verify_rounds_ = 0;
@@ -134,9 +136,15 @@ void TreeChange::make_artifacts() {
   }
 }
 
-ArtifactListener TreeChange::listener() {
+ArtifactListener TreeChange::listener(const Artifact& artifact) {
   auto self = std::weak_ptr<TreeChange>(std::static_pointer_cast<TreeChange>(shared_from_this()));
-  return {[self] {
+  auto here = std::ranges::find(artifacts_, &artifact, [](const auto& each) { return each.get(); });
+  auto component = static_cast<std::uint32_t>(here - artifacts_.begin());
+  return {[self, component](PieceIndex piece) {
+            if (auto change = self.lock(); change && change->verifier_)
+              change->verifier_->piece_stored(component, piece);
+          },
+          [self] {
             if (auto change = self.lock()) change->check_fetched();
           },
           [self](Error error) {
@@ -152,6 +160,8 @@ ArtifactListener TreeChange::listener() {
 void TreeChange::fetch() {
   begin_task(TaskKind::fetch);
   make_artifacts();
+  verifier_ = std::make_unique<install::StagedVerifier>(*input_.library, *plan_, *staging_,
+                                                        context_.workers, stop_);
   auto shared_with_old = [&](const auto& artifact) {
     return artifact && preparation_->old &&
            std::ranges::any_of(preparation_->old->release.components, [&](const auto& component) {
@@ -174,7 +184,7 @@ transfer::Policy TreeChange::policy() const {
 
 void TreeChange::fetch_missing(Artifact& artifact) {
   auto settings = host_.settings();
-  artifact.fetch(settings.consent, policy(), settings.node, listener());
+  artifact.fetch(settings.consent, policy(), settings.node, listener(artifact));
 }
 
 void TreeChange::set_yielding(bool yielding) {
@@ -204,6 +214,7 @@ void TreeChange::verify() {
   using Damage = std::vector<install::StagedDamage>;
   job<Damage>(
       [this, &context = context_, stop = stop_] {
+        verifier_->finish();
         return install::verify_staged(*input_.library, *plan_, *staging_, context.workers, stop);
       },
       [this](Damage damage) { verified(std::move(damage)); });
@@ -289,6 +300,7 @@ void TreeChange::ended(ChangeState state) {
   if (state != ChangeState::done && std::exchange(seeding_stopped_, false))
     host_.start_seeding(record_.install, {});
   artifacts_.clear();
+  verifier_.reset();
   staging_.reset();
   plan_.reset();
   preparation_.reset();

@@ -3,6 +3,7 @@
 
 #include "agent/change_runner.hpp"
 #include "agent/preparation.hpp"
+#include "install/staged_verifier.hpp"
 
 namespace shoal::agent {
 
@@ -36,13 +37,14 @@ class TreeChange final : public ChangeRunner {
   void discard_staged();
   transfer::Policy policy() const;  // the machine's, else the publisher's
   std::string staging() const;      // the name of the staging folder
-  ArtifactListener listener();
+  ArtifactListener listener(const Artifact& artifact);
 
   PreparationInput input_;
   std::optional<Preparation> preparation_;
   std::optional<install::Plan> plan_;
   std::optional<install::Staging> staging_;
-  std::vector<std::shared_ptr<Artifact>> artifacts_;  // by component; null for an empty image
+  std::vector<std::shared_ptr<Artifact>> artifacts_;   // by component; null for an empty image
+  std::unique_ptr<install::StagedVerifier> verifier_;  // from the fetch on
   ByteCounts before_;  // of earlier runs: before a pause, or a restart of the daemon
   bool seeding_stopped_ = false;
   bool yielding_ = false;

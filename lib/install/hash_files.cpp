@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <deque>
 
 #include "content/merkle.hpp"
 
@@ -19,7 +20,7 @@ constexpr std::size_t kLeavesPerRange = kRangeBytes / content::kBlockSize;
 constexpr unsigned kRangeHeight = std::countr_zero(kLeavesPerRange);
 constexpr std::size_t kReadBytes = 1 << 20;  // one read call; also how often a stop is noticed
 
-std::size_t range_count(std::uint64_t size) {
+std::size_t range_count_of(std::uint64_t size) {
   return std::max<std::size_t>(1, (size + kRangeBytes - 1) / kRangeBytes);
 }
 
@@ -50,17 +51,9 @@ Digest join_ranges(const std::vector<Digest>& ranges) {
 Result<Digest> hash_one_range(int fd, std::uint64_t size, std::size_t range, std::string_view name,
                               const StopToken& stop) {
   std::uint64_t offset = range * kRangeBytes;
-  std::size_t width = range_count(size) > 1 ? kLeavesPerRange : 0;
+  std::size_t width = range_count_of(size) > 1 ? kLeavesPerRange : 0;
   return hash_range(fd, offset, std::min(kRangeBytes, size - offset), width, name, stop);
 }
-
-// One file's state while several workers hash it.
-struct Progress {
-  std::vector<Digest> ranges;
-  std::optional<FileStamp> stamp;  // of the range that was done first
-  bool stamps_differ = false;
-  std::optional<Error> error;
-};
 
 // The range's digest, and the file's stamp when it stayed the same all the while.
 Result<Digest> read_range(const BeneathDir& library, const FileToHash& file, std::size_t range,
@@ -78,7 +71,7 @@ Result<Digest> read_range(const BeneathDir& library, const FileToHash& file, std
 
 Result<Digest> hash_descriptor(int fd, std::uint64_t size, std::string_view name,
                                const StopToken& stop) {
-  std::vector<Digest> ranges(range_count(size));
+  std::vector<Digest> ranges(range_count_of(size));
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     SHOAL_ASSIGN(ranges[i], hash_one_range(fd, size, i, name, stop));
   }
@@ -92,6 +85,37 @@ Result<Digest> hash_file(const BeneathDir& library, const RelativePath& path,
   return hash_descriptor(fd.get(), stamp.size, path.text(), stop);
 }
 
+RangedHash::RangedHash(FileToHash file)
+    : file_(std::move(file)), roots_(range_count_of(file_.size)), left_(roots_.size()) {}
+
+std::uint64_t RangedHash::range_bytes(std::size_t range) const {
+  return std::min(kRangeBytes, file_.size - range * kRangeBytes);
+}
+
+bool RangedHash::hash(std::size_t range, const BeneathDir& library, const StopToken& stop) {
+  FileStamp stamp;
+  auto root = read_range(library, file_, range, stamp, stop);
+  std::lock_guard lock(mutex_);
+  if (root) {
+    roots_[range] = *root;
+    if (!stamp_) stamp_ = stamp;
+    if (*stamp_ != stamp) stamps_differ_ = true;
+  } else {
+    error_ = std::move(root.error());
+  }
+  return --left_ == 0;
+}
+
+FileDigest RangedHash::result() const {
+  std::lock_guard lock(mutex_);
+  FileDigest digest;
+  digest.error = error_;
+  if (error_) return digest;
+  digest.root = join_ranges(roots_);
+  if (!stamps_differ_) digest.stamp = stamp_.value_or(FileStamp{});
+  return digest;
+}
+
 std::vector<FileDigest> hash_files(const BeneathDir& library, const std::vector<FileToHash>& files,
                                    WorkerPool& pool, const StopToken& stop,
                                    const std::function<void(std::uint64_t)>& progress) {
@@ -100,36 +124,20 @@ std::vector<FileDigest> hash_files(const BeneathDir& library, const std::vector<
     std::uint32_t range;
   };
   std::vector<Task> tasks;
-  std::vector<Progress> state(files.size());
+  std::deque<RangedHash> hashes;  // they cannot be moved
   for (std::uint32_t f = 0; f < files.size(); ++f) {
-    auto count = static_cast<std::uint32_t>(range_count(files[f].size));
-    state[f].ranges.resize(count);
-    for (std::uint32_t r = 0; r < count; ++r) tasks.push_back({f, r});
+    const auto& hash = hashes.emplace_back(files[f]);
+    for (std::uint32_t r = 0; r < hash.range_count(); ++r) tasks.push_back({f, r});
   }
-  std::mutex mutex;
   std::atomic<std::uint64_t> bytes_read{0};
   pool.parallel_for(tasks.size(), [&](std::size_t i) {
-    auto [f, r] = tasks[i];
-    FileStamp stamp;
-    auto digest = read_range(library, files[f], r, stamp, stop);
-    std::uint64_t length = std::min(kRangeBytes, files[f].size - r * kRangeBytes);
-    if (progress) progress(bytes_read += length);
-    std::lock_guard lock(mutex);
-    if (!digest) {
-      state[f].error = std::move(digest.error());
-      return;
-    }
-    state[f].ranges[r] = *digest;
-    if (!state[f].stamp) state[f].stamp = stamp;
-    if (*state[f].stamp != stamp) state[f].stamps_differ = true;
+    auto& hash = hashes[tasks[i].file];
+    hash.hash(tasks[i].range, library, stop);
+    if (progress) progress(bytes_read += hash.range_bytes(tasks[i].range));
   });
-  std::vector<FileDigest> digests(files.size());
-  for (std::size_t f = 0; f < files.size(); ++f) {
-    digests[f].error = std::move(state[f].error);
-    if (digests[f].error) continue;
-    digests[f].root = join_ranges(state[f].ranges);
-    if (!state[f].stamps_differ) digests[f].stamp = *state[f].stamp;
-  }
+  std::vector<FileDigest> digests;
+  digests.reserve(files.size());
+  for (const auto& hash : hashes) digests.push_back(hash.result());
   return digests;
 }
 

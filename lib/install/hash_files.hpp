@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -28,6 +29,28 @@ struct FileDigest {
   FileStamp stamp;             // the same before and after the reading; zero: it changed meanwhile
   std::optional<Error> error;  // then nothing else counts
 };
+
+// One file, hashed range by range by whoever has the time. Thread-safe.
+class RangedHash {
+ public:
+  explicit RangedHash(FileToHash file);
+
+  std::size_t range_count() const { return roots_.size(); }
+  std::uint64_t range_bytes(std::size_t range) const;
+  // Opens the file anew for each range. True: that was the last one, and result() is complete.
+  bool hash(std::size_t range, const BeneathDir& library, const StopToken& stop);
+  FileDigest result() const;
+
+ private:
+  const FileToHash file_;
+  mutable std::mutex mutex_;   // guards what follows
+  std::vector<Digest> roots_;  // by range; their number never changes
+  std::size_t left_;
+  std::optional<FileStamp> stamp_;  // of the range that was done first
+  bool stamps_differ_ = false;
+  std::optional<Error> error_;
+};
+
 // All of them, in parallel over files and over ranges of large files. `progress` is called with
 // the bytes read so far, from any worker.
 std::vector<FileDigest> hash_files(const BeneathDir& library, const std::vector<FileToHash>& files,

@@ -40,9 +40,10 @@ Result<Staging> stage(const BeneathDir& library, const std::string& change, cons
 
 Result<void> discard_staging(const BeneathDir& library, const std::string& change);
 
-// Verifies each staged file against its merkle root through a fresh read of the descriptor that
-// will be renamed. Damaged files: the pieces that must be fetched again (by component), nothing
-// else is lost. Empty: all is well, and the images take no writes any more.
+// Verifies each staged file that StagedVerifier has not found right, against its merkle root
+// through a fresh read of the file that will be renamed. Damaged files: the pieces that must be
+// fetched again (by component), nothing else is lost. Empty: all is well, and the images take no
+// writes any more.
 struct StagedDamage {
   std::uint32_t component = 0;
   FileIndex file;

@@ -6,11 +6,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <atomic>
+#include <condition_variable>
 #include <list>
 #include <mutex>
-#include <shared_mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "install/look.hpp"
 
@@ -55,6 +55,8 @@ struct TreeImage::Impl {
   Result<UniqueFd> open_at_its_place(FileIndex file, const FileState& state);
   Result<std::shared_ptr<const Open>> open(FileIndex file, const FileState& state);
   Result<void> read_file(FileIndex file, std::uint64_t offset, MutableByteView out);
+  bool begin_write(FileIndex file);
+  void end_write(FileIndex file);
   Result<void> write_file(FileIndex file, std::uint64_t offset, ByteView bytes);
   bool in_place(FileIndex file, const FileState& state, bool staged_counts);
 
@@ -64,13 +66,15 @@ struct TreeImage::Impl {
   const std::shared_ptr<const content::Component> component;  // shared with the plan and the agent
   const content::ImageMap map;
 
-  std::atomic<bool> held = false;  // writes are dropped
-  std::shared_mutex writing;       // shared by each write while it lasts
-
   std::mutex mutex;  // guards what follows; never held over a system call that reads or writes
   std::vector<FileState> files;
   bool sealed = false;
-  std::list<Cached> recent;  // most recently used first
+  bool dropping = false;                                // writes to any file are dropped, for good
+  bool holding = false;                                 // … until they are allowed again
+  std::unordered_set<std::uint32_t> held;               // … of these files
+  std::unordered_map<std::uint32_t, unsigned> writing;  // writes under way, by file
+  std::condition_variable written;                      // one of them has ended
+  std::list<Cached> recent;                             // most recently used first
   std::unordered_map<std::uint32_t, std::list<Cached>::iterator> by_file;
 };
 
@@ -84,6 +88,7 @@ void TreeImage::Impl::forget(FileIndex file) {
 void TreeImage::Impl::set_state(FileIndex file, FileState state) {
   std::lock_guard lock(mutex);
   files[file.value()] = state;
+  held.erase(file.value());  // a finished file takes no writes anyway
   forget(file);
 }
 
@@ -149,16 +154,32 @@ Result<void> TreeImage::Impl::read_file(FileIndex file, std::uint64_t offset, Mu
               fmt::format("read {}: it has changed since it was verified", name));
 }
 
+// True: the file takes the bytes, and end_write() must follow. What comes for a finished file are
+// its neighbours' blocks that straddle its edge. Other bytes than it has (a corrupt peer's) are
+// dropped; the piece's hash tells.
+bool TreeImage::Impl::begin_write(FileIndex file) {
+  std::lock_guard lock(mutex);
+  const auto& state = files[file.value()];
+  bool incomplete = state.place == Place::staged && state.stamp == FileStamp{};
+  if (!incomplete || dropping || holding || held.contains(file.value())) return false;
+  ++writing[file.value()];
+  return true;
+}
+
+void TreeImage::Impl::end_write(FileIndex file) {
+  std::lock_guard lock(mutex);
+  auto found = writing.find(file.value());
+  if (--found->second == 0) writing.erase(found);
+  written.notify_all();
+}
+
 Result<void> TreeImage::Impl::write_file(FileIndex file, std::uint64_t offset, ByteView bytes) {
-  auto state = state_of(file);
-  if (state.place == Place::absent) return {};
-  if (state.place == Place::staged && state.stamp == FileStamp{}) {
-    SHOAL_ASSIGN(auto open, open(file, state));
-    return pwrite_all(open->fd.get(), bytes, offset, path_of(file).text());
-  }
-  // Finished: what comes for it here are the neighbours' blocks that straddle its edge. Other bytes
-  // than it has (a corrupt peer's) are dropped; the piece's hash tells.
-  return {};
+  if (!begin_write(file)) return {};
+  auto opened = open(file, {Place::staged, {}});
+  auto done = opened ? pwrite_all((*opened)->fd.get(), bytes, offset, path_of(file).text())
+                     : fail(std::move(opened.error()));
+  end_write(file);
+  return done;
 }
 
 // A status call or two; nothing is read.
@@ -218,10 +239,9 @@ Result<void> TreeImage::read(std::uint64_t offset, MutableByteView out) {
 }
 
 Result<void> TreeImage::write(std::uint64_t offset, ByteView bytes) {
-  std::shared_lock writing(impl_->writing);
-  if (impl_->held) return {};
   {
     std::lock_guard lock(impl_->mutex);
+    if (impl_->holding || impl_->dropping) return {};
     if (impl_->sealed)
       return fail(ErrorKind::read_only,
                   fmt::format("write to {}: it is installed", impl_->folder.text()));
@@ -255,14 +275,33 @@ transfer::PieceSet TreeImage::complete_pieces() {
   return pieces;
 }
 
-void TreeImage::hold_writes() {
-  impl_->held = true;
-  std::unique_lock none_under_way(impl_->writing);
+void TreeImage::hold_writes(FileIndex file) {
+  std::unique_lock lock(impl_->mutex);
+  impl_->held.insert(file.value());
+  impl_->written.wait(lock, [&] { return !impl_->writing.contains(file.value()); });
 }
 
-void TreeImage::drop_writes() { impl_->held = true; }
+void TreeImage::hold_writes() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->holding = true;
+  impl_->written.wait(lock, [&] { return impl_->writing.empty(); });
+}
 
-void TreeImage::allow_writes() { impl_->held = false; }
+void TreeImage::allow_writes(FileIndex file) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->held.erase(file.value());
+}
+
+void TreeImage::allow_writes() {
+  std::lock_guard lock(impl_->mutex);
+  impl_->holding = false;
+  impl_->held.clear();
+}
+
+void TreeImage::drop_writes() {
+  std::lock_guard lock(impl_->mutex);
+  impl_->dropping = true;
+}
 
 void TreeImage::seal(std::vector<FileStamp> stamps) {
   std::lock_guard lock(impl_->mutex);

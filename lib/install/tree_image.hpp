@@ -48,12 +48,14 @@ class TreeImage final : public transfer::ImageStore {
   // The pieces whose every file is in place (staged files count as not in place).
   transfer::PieceSet complete_pieces();
   // While held off, writes succeed and are dropped, as those to finished files are; also after
-  // seal(). hold_writes() returns once none is under way: a piece that came twice must not change a
-  // file that is being verified. drop_writes() does not wait: what was staged is needed no more, or
-  // by another image.
+  // seal(). Both return once no such write is under way: a piece that came twice must not change a
+  // file that is being verified.
+  void hold_writes(FileIndex file);
   void hold_writes();
+  void allow_writes(FileIndex file);
+  void allow_writes();  // to every file
+  // For good, and without waiting: what was staged is needed no more, or by another image.
   void drop_writes();
-  void allow_writes();
   // After the commit: every staged file is now installed, with these stamps; writes are refused.
   void seal(std::vector<FileStamp> stamps);
 

@@ -93,6 +93,28 @@ TEST_F(AgentTest, WaitsAndSaysSoWhileNobodyHasTheRest) {
   EXPECT_NE(machine.view(id).waiting_for.find("the edge is down"), std::string::npos);
 }
 
+TEST_F(AgentTest, FilesAreVerifiedWhileOthersAreStillFetched) {
+  Machine machine(publisher, state, Consent::granted);
+  machine.add_repository(publisher);
+  machine.edge.pieces_until_down = 28;  // of 31: at least one of the four files is whole
+  auto id = machine.agent->start(Machine::request(ChangeKind::install))->id;
+  ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
+  auto store = machine.swarm.artifacts.begin()->second.description.store;
+  const auto* image = dynamic_cast<install::TreeImage*>(store.get());
+  ASSERT_NE(image, nullptr);
+  EXPECT_TRUE(test::run_until(machine.loop, [&] {
+    bool verified = false;
+    for (std::uint32_t f = 0; f < first_tree().size(); ++f)
+      verified |= image->file_state(FileIndex(f)).stamp.size > 0;
+    return verified;
+  }));
+  EXPECT_EQ(machine.view(id).state, ChangeState::waiting);
+  machine.edge.down = false;
+  machine.edge.pieces_until_down = SIZE_MAX;
+  ASSERT_TRUE(machine.reaches(id, ChangeState::done));
+  expect_tree(installed, first_tree());
+}
+
 TEST_F(AgentTest, UpdateReusesWhatTheDiskHasAndRemovesWhatIsGone) {
   Machine machine(publisher, state);
   machine.add_repository(publisher);
