@@ -155,8 +155,7 @@ def one_mirror_lies():
 
 
 def one_mirror_is_slow():
-    """One of two mirrors has a twentieth of the other's rate: it helps as much as it can, wherever
-    it stands in the list; it holds nothing up, and is not blamed."""
+    """One of two mirrors has a twentieth of the other's rate: it is of help, and not in the way."""
     for rates in ((FAST_MBIT, SLOW_MBIT), (SLOW_MBIT, FAST_MBIT)):
         with Scope("mirror-slow") as scope:
             site = Site(scope, rates)
