@@ -1,10 +1,13 @@
 // Beast's parser, fed by hand: first the head, so that limits and an expectation are answered
 // before a body is read, then the body. What Beast tolerates and a server must not (a missing or
-// double Host, an unknown transfer coding) is refused here.
+// double Host, an unknown transfer coding) is refused here. A head that comes in parts is parsed
+// anew with each line: Beast, once it has asked for more, only looks for the head's end, and would
+// wait for it however wrong the lines before are.
 #include "http/request_parser.hpp"
 
 #include "base/asio.hpp"
 // asio.hpp comes first: Boost 1.74 needs it so.
+#include <algorithm>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -43,6 +46,7 @@ struct RequestParser::Impl {
   Target target;
   bool head_checked = false;
   bool keep_alive = false;
+  std::size_t head_tried = 0;  // bytes of the buffer that were parsed as a part of a head
   Response refusal;
 
   void reset() {
@@ -50,6 +54,31 @@ struct RequestParser::Impl {
     parser->header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
     parser->body_limit(limits.max_body_bytes);
     head_checked = false;
+  }
+
+  // Whether another attempt at the head may tell more than the last one: a line has ended, or the
+  // first byte after it is there, without which it may go on (folded). Lines of four bytes, the
+  // shortest, make a few thousand attempts at a head as long as is allowed.
+  bool head_has_grown() const {
+    if (buffer.size() >= limits.max_header_bytes) return true;
+    ByteView bytes(static_cast<const std::uint8_t*>(buffer.data().data()), buffer.size());
+    auto fresh = bytes.subspan(head_tried - std::min<std::size_t>(head_tried, 1));
+    return std::ranges::find(fresh, std::uint8_t{'\n'}) != fresh.end();
+  }
+
+  // Parses what is there as far as it goes; nothing when there may be more to parse.
+  std::optional<Status> put() {
+    const bool in_head = !parser->is_header_done();
+    if (in_head && !head_has_grown()) return Status::need_more;
+    if (in_head) reset();
+    beast::error_code error;
+    auto used = parser->put(buffer.data(), error);
+    const bool more = error == beast::http::error::need_more;
+    head_tried = in_head && more ? buffer.size() : 0;
+    if (head_tried == 0) buffer.consume(used);
+    if (more) return Status::need_more;
+    if (error) return refused(refuse(error));
+    return std::nullopt;
   }
 
   Status refused(Response response) {
@@ -93,17 +122,12 @@ void RequestParser::feed(ByteView bytes) {
 }
 
 RequestParser::Status RequestParser::advance() {
-  auto& parser = *impl_->parser;
   while (true) {
-    if (parser.is_header_done() && !impl_->head_checked)
+    if (impl_->parser->is_header_done() && !impl_->head_checked)
       if (auto status = impl_->check_head(); status != Status::need_more) return status;
-    if (parser.is_done()) return Status::complete;
+    if (impl_->parser->is_done()) return Status::complete;
     if (impl_->buffer.size() == 0) return Status::need_more;
-    beast::error_code error;
-    auto used = parser.put(impl_->buffer.data(), error);
-    impl_->buffer.consume(used);
-    if (error == beast::http::error::need_more) return Status::need_more;
-    if (error) return impl_->refused(refuse(error));
+    if (auto status = impl_->put()) return *status;
   }
 }
 
