@@ -92,7 +92,8 @@ Result<Agent::Target> Agent::target_of(const ChangeRequest& request) {
   if (request.kind == ChangeKind::install) return install_target(request);
   auto* entry = find_install(request.product);
   if (entry == nullptr)
-    return fail(ErrorKind::not_found, fmt::format("'{}' is not installed", request.product));
+    return fail(ErrorKind::not_found, fmt::format("'{}' is not installed", request.product),
+                "'shoal list' shows what is installed.");
   if (entry->row.version.empty() && request.kind != ChangeKind::uninstall)
     return fail(ErrorKind::conflict,
                 fmt::format("'{}' is not installed completely yet", request.product));

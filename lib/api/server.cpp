@@ -79,9 +79,10 @@ struct ApiServer::Impl {
     if (match.route->permission == Permission::act && !acts) {
       log.info("api", "refused {} {} to uid {}", request.method, match.route->pattern,
                *request.peer.uid);
-      return reply.error(Error{
-          ErrorKind::not_allowed,
-          fmt::format("user {} may read but not change anything here", *request.peer.uid), ""});
+      return reply.error(
+          Error{ErrorKind::not_allowed,
+                fmt::format("user {} may read but not change anything here", *request.peer.uid),
+                "Ask an administrator, or run as root or as a member of the group 'shoal'."});
     }
     Call call{request, std::move(match.id), acts, reply};
     (handlers.*match.route->handler)(call);
@@ -115,7 +116,7 @@ Result<void> ApiServer::listen() {
     if (::chown(path.c_str(), static_cast<::uid_t>(-1), *group) != 0)
       return fail(system_error(errno, "setting the group of", path));
   }
-  impl_->log.info("api", "listening on {}", path);
+  impl_->log.debug("api", "listening on {}", path);
   return {};
 }
 

@@ -384,7 +384,8 @@ Result<void> check_addresses(const SwarmOptions& options) {
     lt::make_address(options.outgoing, error);
     if (error)
       return fail(ErrorKind::invalid_request,
-                  "starting the swarm: not an IP address: outgoing = " + options.outgoing);
+                  "starting the swarm: not an IP address: outgoing = " + options.outgoing,
+                  "Give the address that connections to peers should leave from.");
   }
   for (std::size_t at = 0; at < options.listen.size();) {
     const auto end = std::min(options.listen.find(',', at), options.listen.size());
@@ -394,7 +395,8 @@ Result<void> check_addresses(const SwarmOptions& options) {
     if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos ||
         std::stoi(port) > 65535)
       return fail(ErrorKind::invalid_request,
-                  "starting the swarm: not ADDRESS:PORT: listen = " + item);
+                  "starting the swarm: not ADDRESS:PORT: listen = " + item,
+                  "Write addresses and ports, as in 0.0.0.0:6881,[::]:6881.");
     at = end + 1;
   }
   return {};

@@ -51,6 +51,16 @@ TEST(ErrorTable, EveryRowHasARemedyAHttpStatusAndADocumentedExitCode) {
   }
 }
 
+// Each of these kinds is met by players, publishers and clients of the API alike.
+TEST(ErrorTable, RemediesSuitWhoeverReadsThem) {
+  for (ErrorKind kind : all_kinds()) {
+    auto remedy = info(kind).remedy;
+    if (kind == ErrorKind::unsupported_file_type) continue;  // only a publisher meets it
+    EXPECT_EQ(remedy.find("publish again"), std::string_view::npos) << remedy;
+    EXPECT_EQ(remedy.find("'shoal list'"), std::string_view::npos) << remedy;
+  }
+}
+
 TEST(ErrorTable, KeepsTheExitCodesThatScriptsRelyOn) {
   EXPECT_EQ(info(ErrorKind::invalid_request).exit_code, 2);
   EXPECT_EQ(info(ErrorKind::not_allowed).exit_code, 4);

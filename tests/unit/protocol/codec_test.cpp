@@ -121,7 +121,7 @@ TEST(Codec, RequestNeedsOnlyKindAndProduct) {
 TEST(Codec, ErrorHasTheOneShape) {
   EXPECT_EQ(encode(Error{ErrorKind::not_found, "no such product", ""}),
             R"({"kind":"not_found","message":"no such product",)"
-            R"("remedy":"Check the name; 'shoal list' shows what is there.","retryable":false})");
+            R"("remedy":"Check the name.","retryable":false})");
 }
 
 TEST(Codec, UnknownErrorKindOfANewerDaemonIsInternal) {
