@@ -58,9 +58,6 @@ lt::settings_pack fixed_settings(const SwarmOptions& options) {
   pack.set_bool(sp::announce_to_all_trackers, true);
   pack.set_bool(sp::announce_to_all_tiers, true);
 
-  // uTP yields to other traffic, but crawls on loopback: tests and fast LANs switch it off.
-  pack.set_bool(sp::enable_outgoing_utp, options.utp);
-  pack.set_bool(sp::enable_incoming_utp, options.utp);
   pack.set_int(sp::mixed_mode_algorithm, sp::prefer_tcp);
   // Encryption where the other side wants it; off on one side only, peers could not connect.
   pack.set_int(sp::out_enc_policy, sp::pe_enabled);
@@ -80,8 +77,9 @@ lt::settings_pack fixed_settings(const SwarmOptions& options) {
     pack.set_int(limit, -1);
 
   pack.set_str(sp::listen_interfaces, "");
-  for (int discovery : {sp::enable_dht, sp::enable_lsd, sp::enable_upnp, sp::enable_natpmp})
-    pack.set_bool(discovery, false);
+  for (int traffic : {sp::enable_dht, sp::enable_lsd, sp::enable_upnp, sp::enable_natpmp,
+                      sp::enable_outgoing_utp, sp::enable_incoming_utp})
+    pack.set_bool(traffic, false);
   return pack;
 }
 
@@ -91,6 +89,10 @@ lt::settings_pack consent_settings(const SwarmOptions& options, transfer::Consen
   const bool any = consent != transfer::Consent::denied;
   const bool all = consent == transfer::Consent::granted;
   sp pack;
+  // uTP yields to other traffic on the way to the internet. Within a network it is several times
+  // slower than TCP, and libtorrent tries it first with every peer.
+  pack.set_bool(sp::enable_outgoing_utp, all && options.utp);
+  pack.set_bool(sp::enable_incoming_utp, all && options.utp);
   pack.set_str(sp::listen_interfaces, any ? options.listen : "");
   pack.set_bool(sp::enable_lsd, any && options.lan_discovery);
   pack.set_bool(sp::enable_dht, all && dht_allowed);

@@ -21,7 +21,7 @@ struct SwarmOptions {
   std::string outgoing;  // source address of outgoing connections; empty: the system's choice
   bool lan_discovery = true;
   bool pex = true;
-  bool upnp = true;  // and NAT-PMP; only under Consent::granted
+  bool upnp = true;  // and NAT-PMP; only under Consent::granted, as uTP
   bool utp = true;
   transfer::Consent consent = transfer::Consent::denied;
   transfer::RateLimits limits;

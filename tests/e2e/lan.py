@@ -123,12 +123,11 @@ class Link:
         (self.repository.path / "bundles").rename(self.repository.path / "no-bundles")
 
 
-def second_takes_all_from_first(subnet, options=(), prepare=lambda namespace: None):
+def second_takes_all_from_first(subnet, consent="lan"):
     with Scope("lan") as scope:
         link = Link(scope, subnet)
-        first, second = link.machine(options=options), link.machine(options=options)
-        for machine in (first, second):
-            prepare(machine.namespace)
+        options = ["--utp", "true"]
+        first, second = link.machine(consent, options), link.machine(consent, options)
         before = link.install(link.start(first))
         link.remove_bundles()
         sniffer = Sniffer(scope, first.namespace)
@@ -152,10 +151,11 @@ def over_ipv6_alone():
 
 
 def over_utp():
-    """The same with uTP switched on, which then carries most of it."""
-    got, sent = second_takes_all_from_first(network.LAN, ["--utp", "true"])
-    by_udp = sum(size for (protocol, _, _), size in sent.items() if protocol == UDP)
-    check(by_udp > got / 2, f"only {by_udp} bytes left by UDP, of {got}")
+    """The same with consent for all peers, where uTP then carries most of it; never for the LAN."""
+    for consent, utp in (("granted", True), ("lan", False)):
+        got, sent = second_takes_all_from_first(network.LAN, consent)
+        by_udp = sum(size for (protocol, _, _), size in sent.items() if protocol == UDP)
+        check((by_udp > got / 2) == utp, f"{consent}: {by_udp} bytes left by UDP, of {got}")
 
 
 def without_consent_nothing_leaves():
