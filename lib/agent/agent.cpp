@@ -207,6 +207,7 @@ void Agent::changed(const ChangeRecord& record, bool durable) {
     if (!stored) context_.log.error("agent", "{}", stored.error().describe());
   }
   emit("change", record.view.id);
+  tell_dropped_mirrors();
   if (durable && record.ended()) change_ended(record);
   if (durable) context_.main.post([this] { pump(); });
   if (std::exchange(order_posted_, true)) return;
@@ -236,6 +237,17 @@ void Agent::change_ended(const ChangeRecord& record) {
     if (record.view.version != record.view.from_version) refresh(row->repository);
   }
   emit("install", std::to_string(record.install));
+}
+
+// Once for each: by the progress of the change that fetches, not with the next refresh.
+void Agent::tell_dropped_mirrors() {
+  for (const auto& mirror : context_.edge.mirrors()) {
+    if (!mirror.dropped || !told_dropped_.insert(mirror.url).second) continue;
+    for (const auto& [id, entry] : repositories_)
+      if (entry.client->row().url == mirror.url ||
+          std::ranges::count(entry.contents.info.mirrors, mirror.url) > 0)
+        emit("repository", std::to_string(id));
+  }
 }
 
 void Agent::pump() {

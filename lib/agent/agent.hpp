@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,7 @@ class Agent final : public Service, private RunnerHost {
   Result<void> load_changes();
   void apply_limits();
   void change_ended(const ChangeRecord& record);
+  void tell_dropped_mirrors();
   void load_details(std::int64_t install);
   void pump();  // starts queued changes
   // Those in the background wait while one in the foreground fetches.
@@ -119,7 +121,8 @@ class Agent final : public Service, private RunnerHost {
   bool order_posted_ = false;
   Timers::Id refresh_timer_ = 0;
   Timers::Id limits_timer_ = 0;
-  ByteCounts ended_bytes_;  // of changes that have ended since the start
+  std::set<std::string> told_dropped_;  // mirrors that an event has told of
+  ByteCounts ended_bytes_;              // of changes that have ended since the start
 };
 
 }  // namespace shoal::agent

@@ -44,9 +44,15 @@ Result<std::int64_t> Agent::repository_for(const ChangeRequest& request) const {
                 "Add one: shoal repo add URL --root FILE.");
   if (repositories_.size() == 1) return repositories_.begin()->first;
   std::vector<std::int64_t> offering;
-  for (const auto& [id, entry] : repositories_)
-    for (const auto& [product, channels] : entry.contents.products)
-      if (product == request.product) offering.push_back(id);
+  for (const auto& [id, entry] : repositories_) {
+    const auto& contents = entry.contents;
+    bool there = std::ranges::any_of(
+        contents.products, [&](const auto& product) { return product.first == request.product; });
+    // One that cannot be read now is asked all the same, and says what is wrong with it.
+    there = there ||
+            std::ranges::count(contents.problems, request.product, &ProductProblem::product) > 0;
+    if (there) offering.push_back(id);
+  }
   if (offering.size() == 1) return offering.front();
   if (offering.empty())
     return fail(ErrorKind::not_found, fmt::format("no repository has '{}'", request.product),

@@ -22,6 +22,16 @@ Result<std::string> check_url(const std::string& url) {
   return url.ends_with('/') ? url.substr(0, url.size() - 1) : url;
 }
 
+// Of a repository that nobody has used yet, what was given is more likely to be wrong than what is
+// published.
+Error of_adding(Error error) {
+  if (error.kind == ErrorKind::source_unavailable)
+    error.remedy = "Check the repository's address; if it is right, try again later.";
+  if (error.kind == ErrorKind::signature_invalid)
+    error.remedy = "Check that this root.json is of this repository; if it is, trust neither.";
+  return error;
+}
+
 }  // namespace
 
 SystemView Agent::system() const {
@@ -92,6 +102,7 @@ std::vector<RepositoryView> Agent::repositories() const {
     view.added_at = entry.client->row().added_at;
     view.refreshed_at = entry.refreshed_at;
     view.last_error = entry.last_error;
+    view.problems = entry.contents.problems;
     const auto& info = entry.contents.info;
     view.trackers = info.trackers;
     view.dht = info.dht && settings_.dht;
@@ -131,7 +142,10 @@ void Agent::add_repository(const std::string& url, const std::string& root_json,
   run_job<RepositoryContents>(
       context_,
       [client, root_json]() -> Result<RepositoryContents> {
-        SHOAL_TRY(client->trust_root(as_bytes(root_json)));
+        if (auto trusted = client->trust_root(as_bytes(root_json)); !trusted)
+          return fail(trusted.error().kind,
+                      "the given root cannot be used: " + trusted.error().message,
+                      "Give the repository's root.json, as its publisher gave it to you.");
         return client->contents();
       },
       [this, client, reply = std::move(reply)](Result<RepositoryContents> contents) {
@@ -139,7 +153,7 @@ void Agent::add_repository(const std::string& url, const std::string& root_json,
         if (!contents) {
           (void)context_.store.remove_repository(added);  // nothing uses it yet
           client->forget();
-          return reply(fail(contents.error()));
+          return reply(fail(of_adding(std::move(contents.error()))));
         }
         repositories_[added].client = client;
         refreshed(added, std::move(contents));

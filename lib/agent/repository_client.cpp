@@ -1,5 +1,6 @@
 // Every file read here is a signed target; its size and hash were checked by the updater before it
-// is parsed.
+// is parsed. Those that every cycle needs are kept, so that a cycle that finds nothing new is one
+// request, for the timestamp.
 #include "agent/repository_client.hpp"
 
 #include <fmt/ranges.h>
@@ -15,6 +16,35 @@ constexpr std::size_t kMaxProducts = 10'000;
 Result<Bytes> read_target(trust::Updater& updater, const std::string& path) {
   SHOAL_ASSIGN(auto info, updater.find_target(path));
   return updater.download_target(info);
+}
+
+Result<Bytes> read_target(trust::Updater& updater, const TargetCache& kept,
+                          const std::string& path) {
+  SHOAL_ASSIGN(auto info, updater.find_target(path));
+  if (auto bytes = kept.find(path, info.sha256)) return std::move(*bytes);
+  SHOAL_ASSIGN(auto bytes, updater.download_target(info));
+  kept.keep(path, bytes);
+  return bytes;
+}
+
+Result<content::ChannelList> read_channels(trust::Updater& updater, const TargetCache& kept,
+                                           const std::string& product) {
+  SHOAL_ASSIGN(auto bytes, read_target(updater, kept, content::channels_target(product)));
+  return content::parse_channels(bytes);
+}
+
+// As the edge writes a mirror's address: without the slash at the end.
+Result<content::RepositoryInfo> parse_info(ByteView bytes) {
+  SHOAL_ASSIGN(auto info, content::parse_repository_info(bytes));
+  for (auto& url : info.mirrors)
+    while (url.ends_with('/')) url.pop_back();
+  return info;
+}
+
+// Of the connection or of this process, not of the one file that was asked for.
+bool concerns_all(ErrorKind kind) {
+  return kind == ErrorKind::network || kind == ErrorKind::network_timeout ||
+         kind == ErrorKind::cancelled;
 }
 
 Result<std::string> resolve_version(const ReleaseWanted& wanted, const content::ChannelList& list) {
@@ -50,6 +80,17 @@ Result<LoadedComponent> read_component(trust::Updater& updater,
   return load_component(component, std::move(torrent), std::move(index), std::move(recipes));
 }
 
+// What is wrong with a publisher's file is not for its reader to mend: the remedies that a
+// publisher gets for the same mistakes, and those of limits, are replaced.
+Error for_reader(Error error) {
+  constexpr const char* kRemedy =
+      "Only the publisher can mend this: tell them, and try again later.";
+  bool of_a_path = error.kind == ErrorKind::path_invalid || error.kind == ErrorKind::path_collision;
+  bool of_a_file = error.kind == ErrorKind::metadata_invalid || error.kind == ErrorKind::too_large;
+  if (of_a_path || (of_a_file && error.remedy.empty())) error.remedy = kRemedy;
+  return error;
+}
+
 }  // namespace
 
 struct RepositoryClient::Cycle {
@@ -60,10 +101,25 @@ struct RepositoryClient::Cycle {
 };
 
 RepositoryClient::RepositoryClient(const Context& context, store::RepositoryRow row)
-    : context_(context), row_(std::move(row)) {}
+    : context_(context), row_(std::move(row)), kept_(folder() / "targets") {}
 
-std::filesystem::path RepositoryClient::metadata_dir() const {
-  return context_.state_dir / "repositories" / std::to_string(row_.id) / "metadata";
+std::filesystem::path RepositoryClient::folder() const {
+  return context_.state_dir / "repositories" / std::to_string(row_.id);
+}
+
+std::filesystem::path RepositoryClient::metadata_dir() const { return folder() / "metadata"; }
+
+// The address that the administrator gave, then the mirrors that the repository named last.
+std::vector<std::string> RepositoryClient::mirrors() const {
+  constexpr std::size_t kMost = trust::Limits{}.mirrors_asked;
+  std::vector<std::string> urls{row_.url};
+  auto bytes = kept_.last(content::kRepositoryTarget);
+  if (!bytes) return urls;
+  auto info = parse_info(*bytes);
+  if (!info) return urls;
+  for (const auto& url : info->mirrors)
+    if (urls.size() < kMost && std::ranges::count(urls, url) == 0) urls.push_back(url);
+  return urls;
 }
 
 Result<void> RepositoryClient::trust_root(ByteView root_json) {
@@ -72,51 +128,63 @@ Result<void> RepositoryClient::trust_root(ByteView root_json) {
 
 void RepositoryClient::forget() {
   std::error_code ignored;
-  std::filesystem::remove_all(metadata_dir().parent_path(), ignored);
+  std::filesystem::remove_all(folder(), ignored);
 }
 
 Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   Cycle cycle;
   cycle.turn = std::unique_lock(cycle_);
-  SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher({row_.url}));
+  SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher(mirrors()));
   cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata/", "targets/",
                                                    *cycle.fetcher, context_.clock.now());
-  SHOAL_TRY(cycle.updater->refresh());
-  SHOAL_ASSIGN(auto bytes, read_target(*cycle.updater, content::kRepositoryTarget));
-  SHOAL_ASSIGN(cycle.info, content::parse_repository_info(bytes));
+  SHOAL_TRY(cycle.updater->refresh_if_changed());
+  SHOAL_ASSIGN(auto bytes, read_target(*cycle.updater, kept_, content::kRepositoryTarget));
+  SHOAL_ASSIGN(cycle.info, parse_info(bytes));
   return cycle;
 }
 
 Result<RepositoryContents> RepositoryClient::contents() {
-  SHOAL_ASSIGN(auto cycle, begin());
-  RepositoryContents contents{cycle.info, {}};
-  for (const auto& product : cycle.updater->delegated_roles()) {
-    if (contents.products.size() == kMaxProducts) break;
-    auto bytes = read_target(*cycle.updater, content::channels_target(product));
-    if (!bytes) {
-      // One product whose role has expired must not hide the others.
-      context_.log.warning("agent", "{}: product {}: {}", row_.url, product,
-                           bytes.error().describe());
-      continue;
-    }
-    SHOAL_ASSIGN(auto channels, content::parse_channels(*bytes));
-    contents.products.emplace_back(product, std::move(channels));
-  }
+  auto contents = read_contents();
+  if (!contents) return fail(for_reader(std::move(contents.error())));
   return contents;
 }
 
 Result<LoadedRelease> RepositoryClient::load(const ReleaseWanted& wanted) {
+  auto release = read_release(wanted);
+  if (!release) return fail(for_reader(std::move(release.error())));
+  return release;
+}
+
+Result<RepositoryContents> RepositoryClient::read_contents() {
+  SHOAL_ASSIGN(auto cycle, begin());
+  RepositoryContents contents{cycle.info, {}, {}};
+  for (const auto& product : cycle.updater->delegated_roles()) {
+    if (contents.products.size() + contents.problems.size() == kMaxProducts) break;
+    auto channels = read_channels(*cycle.updater, kept_, product);
+    if (channels) {
+      contents.products.emplace_back(product, std::move(*channels));
+      continue;
+    }
+    if (concerns_all(channels.error().kind)) return fail(channels.error());
+    // One product that is damaged, or whose role has expired, must not hide the others.
+    context_.log.warning("agent", "{}: product {}: {}", row_.url, product,
+                         channels.error().describe());
+    contents.problems.push_back({product, for_reader(std::move(channels.error()))});
+  }
+  return contents;
+}
+
+Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted) {
   SHOAL_ASSIGN(auto cycle, begin());
   auto& updater = *cycle.updater;
-  auto channel_bytes = read_target(updater, content::channels_target(wanted.product));
-  if (!channel_bytes && channel_bytes.error().kind == ErrorKind::not_found)
+  auto channels = read_channels(updater, kept_, wanted.product);
+  if (!channels && channels.error().kind == ErrorKind::not_found)
     return fail(ErrorKind::not_found,
                 fmt::format("{} has no product '{}'", row_.url, wanted.product),
                 "'shoal products' shows what there is.");
-  if (!channel_bytes) return fail(channel_bytes.error());
-  SHOAL_ASSIGN(auto channels, content::parse_channels(*channel_bytes));
+  if (!channels) return fail(channels.error());
   LoadedRelease loaded;
-  SHOAL_ASSIGN(loaded.version, resolve_version(wanted, channels));
+  SHOAL_ASSIGN(loaded.version, resolve_version(wanted, *channels));
   loaded.product = wanted.product;
   SHOAL_ASSIGN(loaded.release_json,
                read_target(updater, wanted.product + "/" + loaded.version + "/release.json"));

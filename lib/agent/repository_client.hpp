@@ -1,5 +1,6 @@
 // One repository, read through the trust module: what products it has, and a release with all its
-// signed companions. Blocking; used by jobs. Cycles of one repository take turns.
+// signed companions. Blocking; used by jobs. Cycles of one repository take turns. Metadata comes
+// from the repository's address, and where that fails or serves what is refused, from its mirrors.
 #pragma once
 
 #include <mutex>
@@ -10,6 +11,8 @@
 
 #include "agent/context.hpp"
 #include "agent/install_record.hpp"
+#include "agent/service.hpp"
+#include "agent/target_cache.hpp"
 #include "content/repository_info.hpp"
 #include "trust/updater.hpp"
 
@@ -25,6 +28,7 @@ struct ReleaseWanted {
 struct RepositoryContents {
   content::RepositoryInfo info;
   std::vector<std::pair<std::string, content::ChannelList>> products;
+  std::vector<ProductProblem> problems;  // products that are not among those
 };
 
 class RepositoryClient {
@@ -34,7 +38,8 @@ class RepositoryClient {
   const store::RepositoryRow& row() const { return row_; }
   // Takes the root to begin with. Errors: metadata_invalid, signature_invalid, conflict.
   Result<void> trust_root(ByteView root_json);
-  // Refreshes the metadata and reads every product's channels.
+  // Refreshes the metadata and reads every product's channels. A product that is damaged or has
+  // expired is a problem of its own; an unreachable mirror is an error of the whole.
   Result<RepositoryContents> contents();
   // Refreshes, resolves the channel, loads the release. not_found names what there is instead.
   Result<LoadedRelease> load(const ReleaseWanted& wanted);
@@ -43,10 +48,15 @@ class RepositoryClient {
  private:
   struct Cycle;
   Result<Cycle> begin();
+  Result<RepositoryContents> read_contents();
+  Result<LoadedRelease> read_release(const ReleaseWanted& wanted);
+  std::filesystem::path folder() const;
   std::filesystem::path metadata_dir() const;
+  std::vector<std::string> mirrors() const;
 
   const Context& context_;
   store::RepositoryRow row_;
+  TargetCache kept_;
   std::mutex cycle_;  // one update of the trusted metadata at a time
 };
 

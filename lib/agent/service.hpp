@@ -79,12 +79,19 @@ struct Change {
 // The policy for all products, or nothing: each repository's own, as its publisher signed it.
 using PolicyChoice = std::optional<transfer::Policy>;
 
+// A product of a repository that cannot be used now, while the others can.
+struct ProductProblem {
+  std::string product;
+  Error error;
+};
+
 struct RepositoryView {
   std::int64_t id = 0;
   std::string url;
   UtcSeconds added_at{};
   std::optional<UtcSeconds> refreshed_at;
-  std::optional<Error> last_error;
+  std::optional<Error> last_error;  // of the whole repository, when it was read last
+  std::vector<ProductProblem> problems;
   std::vector<transfer::MirrorStatus> mirrors;
   std::vector<std::string> trackers;
   bool dht = false;                        // used: the publisher allows it, and so does the machine

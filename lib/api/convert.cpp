@@ -204,6 +204,8 @@ protocol::Repository to_protocol(const agent::RepositoryView& view) {
   repository.added_at = view.added_at;
   repository.refreshed_at = view.refreshed_at;
   repository.last_error = view.last_error;
+  for (const auto& problem : view.problems)
+    repository.problems.push_back({problem.product, problem.error});
   repository.trackers = view.trackers;
   repository.dht = view.dht;
   if (view.policy) repository.policy = to_protocol(*view.policy);

@@ -53,12 +53,19 @@ void describe(Visitor& v, Of<Mirror> auto& m) {
 }
 
 template <typename Visitor>
+void describe(Visitor& v, Of<ProductProblem> auto& m) {
+  v.field("product", m.product);
+  v.field("error", m.error);
+}
+
+template <typename Visitor>
 void describe(Visitor& v, Of<Repository> auto& m) {
   v.field("id", m.id);
   v.field("url", m.url);
   v.field("added_at", m.added_at);
   v.field("refreshed_at", m.refreshed_at);
   v.field("last_error", m.last_error);
+  v.field("problems", m.problems);
   v.field("mirrors", m.mirrors);
   v.field("trackers", m.trackers);
   v.field("dht", m.dht);

@@ -50,12 +50,19 @@ struct Mirror {
   std::uint64_t wrong_pieces = 0;
 };
 
+// A product of a repository that cannot be used now, while the others can.
+struct ProductProblem {
+  std::string product;
+  Error error;
+};
+
 struct Repository {
   std::int64_t id = 0;
   std::string url;
   UtcSeconds added_at{};
   std::optional<UtcSeconds> refreshed_at;
-  std::optional<Error> last_error;
+  std::optional<Error> last_error;  // of the whole repository, when it was read last
+  std::vector<ProductProblem> problems;
   std::vector<Mirror> mirrors;
   std::vector<std::string> trackers;
   bool dht = false;              // used: the publisher allows it, and so does this machine

@@ -60,28 +60,30 @@ def _damage_each(bench, snapshot, kind, version):
     return noticed
 
 
+# What is asked for in both: an update needs the recipes too.
+IN_BOTH = {"timestamp.json", "snapshot.json", "demo.json", "channels.json", "release.json",
+           "base.torrent", "base.index", "bundle"}
+
+
+def _damaged_files(kind, before, version, wanted):
+    """A flipped byte in, or the end cut off, any published file: refused, and what was installed
+    before (`version`) stays."""
+    with Scope(f"damaged-{kind}") as scope:
+        bench = Bench(scope, 4)
+        machine = before(bench)
+        bench.publish_2()
+        noticed = _damage_each(bench, Snapshot(machine), kind, version)
+        check(noticed >= wanted, f"not asked for: {wanted - noticed}")
+
+
 def damaged_files_during_an_install():
     """A flipped byte in, or the end cut off, any published file: refused, nothing installed."""
-    with Scope("damaged-install") as scope:
-        bench = Bench(scope, 4)
-        machine = bench.known()
-        bench.publish_2()
-        noticed = _damage_each(bench, Snapshot(machine), "install", "")
-        wanted = {"timestamp.json", "snapshot.json", "targets.json", "demo.json", "channels.json",
-                  "release.json", "base.torrent", "base.index", "bundle"}
-        check(noticed >= wanted - {"targets.json"}, f"not asked for: {wanted - noticed}")
+    _damaged_files("install", Bench.known, "", IN_BOTH)
 
 
 def damaged_files_during_an_update():
-    """The same in an update, which needs the recipes too: the old version stays whole."""
-    with Scope("damaged-update") as scope:
-        bench = Bench(scope, 4)
-        machine = bench.installed()
-        bench.publish_2()
-        noticed = _damage_each(bench, Snapshot(machine), "update", "1")
-        wanted = {"timestamp.json", "snapshot.json", "demo.json", "channels.json", "release.json",
-                  "base.torrent", "base.index", "base.recipes", "bundle"}
-        check(noticed >= wanted, f"not asked for: {wanted - noticed}")
+    """The same in an update: the old version stays whole."""
+    _damaged_files("update", Bench.installed, "1", IN_BOTH | {"base.recipes"})
 
 
 def damaged_files_when_a_repository_is_added():
@@ -98,8 +100,11 @@ def damaged_files_when_a_repository_is_added():
                 snapshot.restore()
                 bench.edge.requested.clear()
                 try:
-                    bench.machine.api.add_repository(bench.edge.url, root)
+                    added = bench.machine.api.add_repository(bench.edge.url, root)
                     found = outcome(bench.machine, "install")[0] if what in OF_A_PRODUCT else ""
+                    told = [p["error"]["kind"] for p in added["problems"]]
+                    check(told == ([found] if found and what != "release.json" else []),
+                          f"{name} {fault}: '{found}', but told when it was added: {told}")
                 except ApiError as error:
                     found = error.kind
                     check(error.body["message"] and error.body["remedy"], f"{error}")

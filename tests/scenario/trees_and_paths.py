@@ -172,7 +172,10 @@ def manifests_that_no_publisher_signs():
             snapshot.restore()
             print(f"  {name}")
             if kinds:
-                bench.fails("update", kinds)
+                error = bench.fails("update", kinds)
+                check("publish" not in error["remedy"].replace("publisher", "")
+                      and "Rename" not in error["remedy"],
+                      f"a player cannot do this: {error['remedy']}")
             else:  # what the forger signs is believed: the refusals are not about signatures
                 bench.succeeds("update", "2")
         check(not list(machine.folder.parent.rglob("*escape*")), "something escaped")

@@ -22,6 +22,7 @@ struct FakeEdge final : transfer::Edge {
   std::size_t pieces_until_down = SIZE_MAX;  // then `down`
   ErrorKind failure = ErrorKind::network;
   bool hold = false;  // answer nothing until release()
+  std::vector<transfer::MirrorStatus> mirror_statuses;
 
   // What was asked.
   std::vector<PieceIndex> fetched;
@@ -58,7 +59,7 @@ struct FakeEdge final : transfer::Edge {
     return ids;
   }
   void set_download_limit(std::uint64_t) override {}
-  std::vector<transfer::MirrorStatus> mirrors() const override { return {}; }
+  std::vector<transfer::MirrorStatus> mirrors() const override { return mirror_statuses; }
   std::uint64_t download_bytes_per_s(const transfer::ArtifactId&) const override { return 0; }
   std::uint64_t received_bytes(const transfer::ArtifactId&) const override { return wire_bytes; }
 

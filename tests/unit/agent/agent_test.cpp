@@ -232,7 +232,7 @@ TEST_F(AgentTest, AfterARestartWithoutNetworkAnUnfinishedChangeWaitsForIt) {
   }
   Machine machine(publisher, state, Consent::denied, {}, true);
   ASSERT_TRUE(machine.reaches(id, ChangeState::waiting));
-  machine.unreachable = false;
+  machine.web.down = false;
   ASSERT_TRUE(machine.reaches(id, ChangeState::done));
   expect_tree(installed, first_tree());
 }
@@ -289,11 +289,10 @@ TEST_F(AgentTest, UninstallRemovesTheTreeAndKeepsUnknownFiles) {
 TEST_F(AgentTest, ARepositoryThatCannotBeTrustedIsNotAdded) {
   Machine machine(publisher, state);
   Publisher other;
-  std::optional<Result<RepositoryView>> answer;
-  machine.agent->add_repository("http://cdn.example", other.root_json(),
-                                [&](auto result) { answer = std::move(result); });
-  ASSERT_TRUE(test::run_until(machine.loop, [&] { return answer.has_value(); }));
-  ASSERT_FALSE(*answer);
+  auto refused = machine.try_to_add_repository(other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::signature_invalid);
+  EXPECT_NE(refused.error().remedy.find("root.json is of this"), std::string::npos);
   EXPECT_TRUE(machine.agent->repositories().empty());
 }
 

@@ -1,10 +1,13 @@
 // A publisher, a repository on the disk and one machine's agent, without any network.
 #pragma once
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 
@@ -17,14 +20,58 @@
 
 namespace shoal::test {
 
-// Reads the repository's files; `down`: nothing is reachable.
-struct FileFetcher final : trust::Fetcher {
+// The web as the fetchers of one machine see it: every mirror has the repository's files.
+struct FakeWeb {
   std::filesystem::path root;
-  const std::atomic<bool>* down = nullptr;
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
-    if (*down) return fail(ErrorKind::network, "unreachable");
-    return read_file(root / path, max_bytes);
+  std::atomic<bool> down = false;  // nothing is reachable
+
+  // "down", "lies" or "endless".
+  void set_fault(const std::string& mirror, const std::string& fault) {
+    std::scoped_lock lock(mutex);
+    faults[mirror] = fault;
   }
+  // "<mirror> <path>" of all requests since the last call.
+  std::vector<std::string> take_requests() {
+    std::scoped_lock lock(mutex);
+    return std::exchange(requests, {});
+  }
+  Result<Bytes> get(const std::string& mirror, const std::string& path, std::uint64_t max_bytes) {
+    std::scoped_lock lock(mutex);
+    requests.push_back(mirror + ' ' + path);
+    const auto& fault = faults[mirror];
+    if (down || fault == "down") return fail(ErrorKind::network, mirror + " is unreachable");
+    auto bytes = read_file(root / path, max_bytes);
+    if (bytes && fault == "endless")
+      return fail(ErrorKind::too_large, fmt::format("GET {}: more than {} bytes", path, max_bytes));
+    if (bytes && fault == "lies" && !bytes->empty()) bytes->front() ^= 1;
+    return bytes;
+  }
+
+  std::mutex mutex;  // fetchers are used on jobs' threads
+  std::map<std::string, std::string> faults;
+  std::vector<std::string> requests;
+};
+
+// Asks one mirror after another, beginning with the one that answered last.
+struct FakeFetcher final : trust::Fetcher {
+  FakeFetcher(FakeWeb& of_web, std::vector<std::string> urls)
+      : web(of_web), bases(std::move(urls)) {}
+  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
+    Result<Bytes> answer = fail(ErrorKind::internal, "no mirror");
+    for (std::size_t i = 0; i < bases.size(); ++i) {
+      auto bytes = web.get(bases[preferred], path, max_bytes);
+      if (bytes) return bytes;
+      if (i == 0 || bytes.error().kind == ErrorKind::not_found) answer = std::move(bytes);
+      avoid_last_mirror();
+    }
+    return answer;
+  }
+  std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases.size()); }
+  void avoid_last_mirror() override { preferred = (preferred + 1) % bases.size(); }
+
+  FakeWeb& web;
+  std::vector<std::string> bases;
+  std::size_t preferred = 0;
 };
 
 inline std::string random_text(std::size_t size, unsigned seed) {
@@ -68,17 +115,13 @@ struct Machine {
   explicit Machine(const Publisher& publisher, const TempDir& state,
                    transfer::Consent consent = transfer::Consent::denied,
                    install::StepHook step = {}, bool offline = false)
-      : unreachable(offline),
-        edge(loop, publisher.repository),
-        swarm(loop),
-        store(*store::Store::open(state / "state")) {
+      : edge(loop, publisher.repository), swarm(loop), store(*store::Store::open(state / "state")) {
     std::filesystem::create_directories(state / "library");
+    web.root = publisher.repository;
+    web.down = offline;
     auto make_fetcher =
-        [this, root = publisher.repository](auto) -> Result<std::unique_ptr<trust::Fetcher>> {
-      auto fetcher = std::make_unique<FileFetcher>();
-      fetcher->root = root;
-      fetcher->down = &unreachable;
-      return fetcher;
+        [this](std::vector<std::string> urls) -> Result<std::unique_ptr<trust::Fetcher>> {
+      return std::make_unique<FakeFetcher>(web, std::move(urls));
     };
     context.emplace(agent::Context{loop, loop, *jobs, *workers, clock, log, *store, swarm, edge,
                                    make_fetcher, state / "state", std::move(step)});
@@ -98,12 +141,27 @@ struct Machine {
     workers.reset();
   }
 
-  void add_repository(const Publisher& publisher) {
+  static constexpr const char* kUrl = "http://cdn.example";
+
+  Result<agent::RepositoryView> try_to_add_repository(const Publisher& publisher) {
     std::optional<Result<agent::RepositoryView>> answer;
-    agent->add_repository("http://cdn.example", publisher.root_json(),
+    agent->add_repository(kUrl, publisher.root_json(),
                           [&](auto result) { answer = std::move(result); });
-    ASSERT_TRUE(run_until(loop, [&] { return answer.has_value(); }));
-    ASSERT_TRUE(answer->has_value()) << answer->error().describe();
+    if (!run_until(loop, [&] { return answer.has_value(); }))
+      return fail(ErrorKind::internal, "no answer");
+    return *answer;
+  }
+  void add_repository(const Publisher& publisher) {
+    auto added = try_to_add_repository(publisher);
+    ASSERT_TRUE(added) << added.error().describe();
+  }
+  // What the repositories have now; they are all refreshed.
+  Result<std::vector<agent::ProductView>> products() {
+    std::optional<Result<std::vector<agent::ProductView>>> answer;
+    agent->products([&](auto result) { answer = std::move(result); });
+    if (!run_until(loop, [&] { return answer.has_value(); }))
+      return fail(ErrorKind::internal, "no answer");
+    return *answer;
   }
   static agent::ChangeRequest request(agent::ChangeKind kind, const std::string& product = "game",
                                       agent::Priority priority = agent::Priority::foreground) {
@@ -128,7 +186,7 @@ struct Machine {
     return view(started->id);
   }
 
-  std::atomic<bool> unreachable;  // the repository's metadata
+  FakeWeb web;  // the repository's metadata
   EventLoop loop;
   SystemClock clock;
   Log log{LogLevel::off};

@@ -16,9 +16,10 @@ struct FakeService final : agent::Service {
   std::vector<agent::ProductView> product_views;
   std::vector<agent::InstallView> install_views;
   agent::PlanView plan_view;
-  std::vector<agent::Change> change_list;  // newest first
-  std::optional<Error> refuse;             // what every request that acts is answered with
-  bool hold_replies = false;               // keep the replies of what answers later
+  std::vector<agent::Change> change_list;           // newest first
+  std::vector<agent::ProductProblem> new_problems;  // of every repository that is added
+  std::optional<Error> refuse;                      // what every request that acts is answered with
+  bool hold_replies = false;                        // keep the replies of what answers later
 
   std::vector<agent::ChangeRequest> started;
   std::vector<std::string> steered;  // "pause c1"
@@ -64,6 +65,7 @@ struct FakeService final : agent::Service {
     agent::RepositoryView view;
     view.id = static_cast<std::int64_t>(repository_views.size()) + 1;
     view.url = url;
+    view.problems = new_problems;
     repository_views.push_back(view);
     reply(view);
   }

@@ -76,6 +76,7 @@ TEST(Codec, EveryMessageSurvivesTheRoundTrip) {
                                              time_of("2020-02-29T00:00:00Z"),
                                              time_of("2021-01-01T23:59:59Z"),
                                              Error{ErrorKind::network, "m", "r"},
+                                             {{"game", {ErrorKind::too_large, "n", "s"}}},
                                              {Mirror{"http://m/", true, "bad", 7, 8}},
                                              {"http://t/"},
                                              true,

@@ -1,0 +1,172 @@
+// Repositories as the agent reads them: damaged products, failing mirrors, and how little is asked.
+#include <algorithm>
+
+#include "unit/agent/world.hpp"
+
+namespace shoal::agent {
+namespace {
+
+using test::Machine;
+using test::Publisher;
+using test::random_text;
+using test::TempDir;
+
+constexpr const char* kMirror = "http://mirror.example";
+
+content::RepositoryInfo with_mirror() {
+  content::RepositoryInfo info;
+  info.mirrors = {Machine::kUrl, std::string(kMirror) + "/"};
+  return info;
+}
+
+struct RepositoriesTest : testing::Test {
+  Publisher publisher{with_mirror()};
+  TempDir state;
+
+  void SetUp() override { publisher.release("1", {{"data", random_text(100'000, 1)}}); }
+  // Cuts off the end of the signed file of that product.
+  void damage(const std::string& product, const std::string& file) const {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(publisher.repository / "targets" / product))
+      if (entry.path().filename().string().ends_with(file))
+        std::filesystem::resize_file(entry.path(), 10);
+  }
+};
+
+TEST_F(RepositoriesTest, ADamagedProductIsToldAndTheOthersCanBeUsed) {
+  publisher.release("1", {{"data", random_text(100'000, 2)}}, "other");
+  damage("other", "channels.json");
+  Machine machine(publisher, state);
+  auto added = machine.try_to_add_repository(publisher);
+  ASSERT_TRUE(added) << added.error().describe();
+  ASSERT_EQ(added->problems.size(), 1U);
+  EXPECT_EQ(added->problems[0].product, "other");
+  EXPECT_EQ(added->problems[0].error.kind, ErrorKind::verification_failed);
+  EXPECT_EQ(machine.agent->repositories().at(0).problems.size(), 1U);
+  EXPECT_EQ(machine.run(ChangeKind::install).state, ChangeState::done);
+}
+
+TEST_F(RepositoriesTest, AProblemIsGoneOnceTheProductIsWellAgain) {
+  publisher.release("1", {{"data", random_text(100'000, 2)}}, "other");
+  auto folder = publisher.repository / "targets" / "other";
+  TempDir aside;
+  std::filesystem::copy(folder, aside / "other", std::filesystem::copy_options::recursive);
+  damage("other", "channels.json");
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  std::filesystem::copy(
+      aside / "other", folder,
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  ASSERT_TRUE(machine.products());
+  EXPECT_TRUE(machine.agent->repositories().at(0).problems.empty());
+}
+
+TEST_F(RepositoriesTest, ARefreshWithNothingNewIsOneRequestAlsoAfterARestart) {
+  {
+    Machine machine(publisher, state);
+    machine.add_repository(publisher);
+    machine.web.take_requests();
+    ASSERT_TRUE(machine.products());
+    auto requests = machine.web.take_requests();
+    EXPECT_LE(requests.size(), 2U);  // the agent's own refresh may be among them
+    for (const auto& request : requests)
+      EXPECT_EQ(request, std::string(Machine::kUrl) + " metadata/timestamp.json");
+  }
+  Machine machine(publisher, state);
+  auto products = machine.products();
+  ASSERT_TRUE(products);
+  EXPECT_EQ(products->at(0).product, "game");
+  for (const auto& request : machine.web.take_requests())
+    EXPECT_TRUE(request.ends_with("timestamp.json")) << request;
+}
+
+TEST_F(RepositoriesTest, ANewVersionIsSeenAndOnlyWhatChangedIsFetched) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  publisher.release("2", {{"data", random_text(100'000, 3)}});
+  machine.web.take_requests();
+  auto products = machine.products();
+  ASSERT_TRUE(products);
+  EXPECT_EQ(products->at(0).channels.at("stable"), "2");
+  for (const auto& request : machine.web.take_requests())
+    EXPECT_FALSE(request.ends_with("repository.json")) << request;
+}
+
+TEST_F(RepositoriesTest, TheNextMirrorGivesTheMetadataThatTheFirstDoesNot) {
+  for (const char* fault : {"down", "lies"}) {
+    SCOPED_TRACE(fault);
+    TempDir own;
+    Machine machine(publisher, own);
+    machine.add_repository(publisher);
+    machine.web.set_fault(Machine::kUrl, fault);
+    publisher.release(std::string("2-") + fault, {{"data", random_text(100'000, 4)}});
+    auto change = machine.run(ChangeKind::install);
+    EXPECT_EQ(change.state, ChangeState::done)
+        << (change.error ? change.error->describe() : std::string());
+    EXPECT_EQ(change.version, std::string("2-") + fault);
+  }
+}
+
+TEST_F(RepositoriesTest, AKeptFileThatWasDamagedIsFetchedAgain) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(state.path()))
+    if (entry.path().string().ends_with("channels.json"))
+      std::filesystem::resize_file(entry.path(), 5);
+  machine.web.take_requests();
+  auto products = machine.products();
+  ASSERT_TRUE(products);
+  EXPECT_EQ(products->size(), 1U);
+  EXPECT_TRUE(std::ranges::any_of(machine.web.take_requests(), [](const auto& request) {
+    return request.ends_with("channels.json");
+  }));
+}
+
+TEST_F(RepositoriesTest, AMirrorWithoutEndIsForThePublisherToMend) {
+  Machine machine(publisher, state);
+  machine.web.set_fault(Machine::kUrl, "endless");
+  auto added = machine.try_to_add_repository(publisher);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().kind, ErrorKind::too_large);
+  EXPECT_NE(added.error().remedy.find("publisher"), std::string::npos) << added.error().remedy;
+}
+
+TEST_F(RepositoriesTest, AnUnreachableRepositoryKeepsWhatWasKnownOfIt) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  machine.web.down = true;
+  EXPECT_TRUE(machine.products());
+  auto view = machine.agent->repositories().at(0);
+  ASSERT_TRUE(view.last_error);
+  EXPECT_EQ(view.last_error->kind, ErrorKind::network);
+  EXPECT_TRUE(view.problems.empty());
+}
+
+TEST_F(RepositoriesTest, AMirrorThatIsDroppedIsToldWhileTheChangeRuns) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  machine.edge.hold = true;
+  auto id = machine.agent->start(Machine::request(ChangeKind::install))->id;
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return !machine.edge.busy().empty(); }));
+  int told = 0;
+  machine.agent->set_listener(
+      [&](const Event& event) { told += event.resource == "repository" ? 1 : 0; });
+  // The agent's own refresh; the next one is an hour away.
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return told > 0; }));
+  told = 0;
+  transfer::MirrorStatus dropped;
+  dropped.url = kMirror;
+  dropped.dropped = true;
+  machine.edge.mirror_statuses = {dropped};
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return told > 0; }));
+  EXPECT_EQ(machine.view(id).state, ChangeState::running);
+  auto mirrors = machine.agent->repositories().at(0).mirrors;
+  auto liar = std::ranges::find(mirrors, kMirror, &transfer::MirrorStatus::url);
+  ASSERT_NE(liar, mirrors.end());
+  EXPECT_TRUE(liar->dropped);
+  machine.edge.release();
+  EXPECT_TRUE(machine.reaches(id, ChangeState::done));
+}
+
+}  // namespace
+}  // namespace shoal::agent
