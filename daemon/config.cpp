@@ -246,7 +246,8 @@ ParsedArguments parse_arguments(int argc, char** argv) {
       "shoald"};
   std::string file;
   bool version = false;
-  app.add_option("--config", file, "TOML file; its keys are the options below with '_' for '-'");
+  app.add_option("--config", file, "TOML; its keys are the options below with '_' for '-'")
+      ->type_name("FILE");
   app.add_flag("--version", version, "print the version");
   std::vector<std::pair<std::string_view, std::vector<std::string>>> values;
   values.reserve(kOptions.size());  // CLI11 keeps references into it

@@ -49,17 +49,17 @@ class Runner {
       case Command::list:
         return print(client.installs());
       case Command::products:
-        return print(client.products());
+        return products(client);
       case Command::status:
         return print(read_status(client));
       case Command::watch:
         return watch_all();
       case Command::pause:
-        return print_steered(client.pause(options_.change));
+        return steer(client, &client::Client::pause, "paused");
       case Command::resume:
-        return print_steered(client.resume(options_.change));
+        return steer(client, &client::Client::resume, "running");
       case Command::cancel:
-        return print_steered(client.cancel(options_.change));
+        return steer(client, &client::Client::cancel, "cancelled");
       case Command::config:
         return config(client);
     }
@@ -84,13 +84,29 @@ class Runner {
     return kOk;
   }
 
-  int print_steered(const Result<Change>& change) const {
+  // The unfinished change of the product that was given; otherwise what was given is an id.
+  Result<std::string> change_meant(const client::Client& client) const {
+    const auto& given = options_.change;
+    if (given.find_first_not_of("0123456789") == std::string::npos) return given;
+    SHOAL_ASSIGN(auto installs, client.installs());
+    for (const auto& install : installs.installs)
+      if (install.product == given && !install.current_change.empty())
+        return install.current_change;
+    return given;
+  }
+
+  int steer(const client::Client& client,
+            Result<Change> (client::Client::*request)(const std::string&) const,
+            std::string_view wanted) const {
+    auto id = change_meant(client);
+    if (!id) return failed(id.error());
+    auto change = (client.*request)(*id);
     if (!change) return failed(change.error());
-    if (options_.json) {
-      fmt::print("{}\n", protocol::encode(*change));
-    } else {
-      fmt::print("change {} is {}\n", sanitised(change->id), name_of(change->state));
-    }
+    if (options_.json) return print_json(*change);
+    // What stops a change waits for the step that runs; by then it has another state.
+    bool already = has_ended(change->state) || wanted == name_of(change->state);
+    fmt::print("{} {}: {}{}\n", name_of(change->kind), sanitised(change->product),
+               already ? "" : "being ", already ? name_of(change->state) : wanted);
     return kOk;
   }
 
@@ -103,6 +119,7 @@ class Runner {
     if (!added) return failed(added.error());
     if (options_.json) return print_json(*added);
     fmt::print("Added repository {}: {}\n", added->id, sanitised(added->url));
+    fmt::print(stderr, "{}", show_problems(*added));
     return kOk;
   }
 
@@ -137,13 +154,32 @@ class Runner {
     return kOk;
   }
 
+  // What is known of a repository that cannot be read now is shown as it was; that it may be old is
+  // said beside it. The exit code is the first failure's.
+  int warn_of_problems(const client::Client& client) const {
+    auto repositories = client.repositories();
+    if (!repositories) return failed(repositories.error());
+    int code = kOk;
+    for (const auto& repository : repositories->repositories) {
+      if (!options_.json) fmt::print(stderr, "{}", show_problems(repository));
+      if (repository.last_error && code == kOk) code = info(repository.last_error->kind).exit_code;
+    }
+    return code;
+  }
+
+  int products(const client::Client& client) const {
+    auto known = client.products();
+    if (int code = print(known); code != kOk) return code;
+    return warn_of_problems(client);
+  }
+
   // Every install with a newer version in its channel.
   int update_all(const client::Client& client) const {
     if (auto fresh = client.products(); !fresh) return failed(fresh.error());
     auto installs = client.installs();
     if (!installs) return failed(installs.error());
     std::vector<Change> running;
-    int code = kOk;
+    int code = warn_of_problems(client);
     for (const auto& install : installs->installs) {
       if (!install.update_available()) continue;
       protocol::ChangeRequest request = options_.request;
@@ -155,7 +191,9 @@ class Runner {
         code = failure;
       }
     }
-    if (running.empty() && code == kOk && !options_.json) fmt::print("Everything is up to date.\n");
+    if (running.empty() && code == kOk && !options_.json)
+      fmt::print("{}\n", installs->installs.empty() ? "Nothing is installed."
+                                                    : "Everything is up to date.");
     if (!options_.wait || running.empty()) {
       if (options_.json) return print_json(protocol::Changes{running}), code;
       for (const auto& change : running) started(change);
@@ -173,7 +211,7 @@ class Runner {
     auto client_options = client_options_;
     client_options.wake_fd = interrupt.fd();
     SystemClock clock;
-    auto display = make_display(options_.json, clock);
+    auto display = make_display(options_.json, clock, Cause::follows);
     auto ended = follow(client_options, started, *display);
     if (ended || ended.error().kind != ErrorKind::cancelled) return ended;
     std::string ids;
@@ -187,9 +225,11 @@ class Runner {
     int code = kOk;
     for (const auto& change : changes) {
       if (!options_.json) fmt::print("{}", show_notes(change));
+      std::fflush(stdout);  // before what comes on stderr
       int own = kOk;
       if (change.state == protocol::ChangeState::failed) {
         Error error = change.error.value_or(Error{ErrorKind::internal, "failed", ""});
+        if (changes.size() > 1) error.message.insert(0, change.product + ": ");
         if (!options_.json) fmt::print(stderr, "{}", show(error));
         own = info(error.kind).exit_code;
       } else if (change.state == protocol::ChangeState::cancelled) {
@@ -216,7 +256,7 @@ class Runner {
     auto client_options = client_options_;
     client_options.wake_fd = interrupt.fd();
     SystemClock clock;
-    auto display = make_display(options_.json, clock);
+    auto display = make_display(options_.json, clock, Cause::in_the_line);
     Error end = watch(client_options, *display, [this](const protocol::Event& event) {
       if (!options_.json) return;
       // Both are the daemon's words, made of letters, and its JSON.

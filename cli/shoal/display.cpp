@@ -24,11 +24,12 @@ class NoDisplay final : public Display {
  public:
   void update(const Change&) override {}
   void tick() override {}
+  void say(const std::string&) override {}
 };
 
 class PlainDisplay final : public Display {
  public:
-  explicit PlainDisplay(const Clock& clock) : clock_(clock) {}
+  PlainDisplay(const Clock& clock, Cause cause) : clock_(clock), cause_(cause) {}
 
   void update(const Change& change) override {
     auto [entry, fresh] = shown_.try_emplace(change.id);
@@ -36,7 +37,7 @@ class PlainDisplay final : public Display {
     entry->second.change = change;
     if (has_ended(change.state)) {
       shown_.erase(entry);
-      print(final_line(change));
+      print(final_line(change, cause_));
     } else if (new_state) {
       print_progress(entry->second);
     }
@@ -45,6 +46,7 @@ class PlainDisplay final : public Display {
     for (auto& [id, shown] : shown_)
       if (clock_.steady() - shown.last_line >= kLineInterval) print_progress(shown);
   }
+  void say(const std::string& line) override { print(line); }
 
  private:
   struct Shown {
@@ -61,23 +63,26 @@ class PlainDisplay final : public Display {
   }
 
   const Clock& clock_;
+  const Cause cause_;
   std::map<std::string, Shown> shown_;
 };
 
 class TerminalDisplay final : public Display {
  public:
+  explicit TerminalDisplay(Cause cause) : cause_(cause) {}
   ~TerminalDisplay() override { std::fflush(stdout); }
 
   void update(const Change& change) override {
     if (has_ended(change.state)) {
       running_.erase(change.id);
-      draw(final_line(change));
+      draw(final_line(change, cause_));
     } else {
       running_[change.id] = change;
       draw("");
     }
   }
   void tick() override {}
+  void say(const std::string& line) override { draw(line); }
 
  private:
   static constexpr const char* kClearLine = "\x1b[K";
@@ -100,16 +105,17 @@ class TerminalDisplay final : public Display {
     std::fflush(stdout);
   }
 
+  const Cause cause_;
   std::map<std::string, Change> running_;
   std::size_t drawn_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Display> make_display(bool json, const Clock& clock) {
+std::unique_ptr<Display> make_display(bool json, const Clock& clock, Cause cause) {
   if (json) return std::make_unique<NoDisplay>();
-  if (::isatty(STDOUT_FILENO) == 1) return std::make_unique<TerminalDisplay>();
-  return std::make_unique<PlainDisplay>(clock);
+  if (::isatty(STDOUT_FILENO) == 1) return std::make_unique<TerminalDisplay>(cause);
+  return std::make_unique<PlainDisplay>(clock, cause);
 }
 
 }  // namespace shoal::cli

@@ -3,6 +3,7 @@
 #include "cli/shoal/follow.hpp"
 
 #include <map>
+#include <utility>
 
 #include "client/connection.hpp"
 #include "client/event_stream.hpp"
@@ -30,7 +31,8 @@ class Follower {
       auto event = stream.next(kTickMs);
       if (!event && event.error().kind == ErrorKind::busy) return poll();
       if (!event) return fail(event.error());
-      display_.tick();
+      tell_whether_away(stream.away());
+      if (!away_) display_.tick();
       if (!*event) continue;
       if ((*event)->name == protocol::kEventResync) SHOAL_TRY(ask_for_all());
       if ((*event)->name != protocol::kEventChange) continue;
@@ -48,6 +50,12 @@ class Follower {
   }
 
  private:
+  // It may have been restarted for an update of its own: the changes then go on by themselves.
+  void tell_whether_away(bool away) {
+    if (std::exchange(away_, away) == away) return;
+    display_.say(away ? "the daemon has gone away; waiting for it" : "the daemon is back");
+  }
+
   void take(const Change& change) {
     auto [entry, fresh] = changes_.try_emplace(change.id);
     if (!fresh && has_ended(entry->second.state)) return;
@@ -82,6 +90,7 @@ class Follower {
   Display& display_;
   std::map<std::string, Change> changes_;
   std::size_t running_ = 0;
+  bool away_ = false;
 };
 
 }  // namespace

@@ -139,7 +139,7 @@ void add_steer_commands(CLI::App& app, Options& options) {
         std::tuple{"resume", "let a paused change go on", Command::resume},
         std::tuple{"cancel", "give a change up; the old version stays", Command::cancel}})
     subcommand(app, options, name, about, command)
-        ->add_option("CHANGE", options.change, "as 'shoal status' shows it")
+        ->add_option("CHANGE", options.change, "its number, or its product's name")
         ->required();
 }
 
@@ -176,6 +176,10 @@ const CLI::App& deepest(const CLI::App& app) {
   return below.empty() ? app : deepest(*below.front());
 }
 
+std::string meant(const std::string& nearest) {
+  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
+}
+
 // CLI11 says no more than that a subcommand is required. The word that is none, and what it may
 // have meant; "" when it is something else that is wrong.
 std::string about_unknown_command(const CLI::App& app) {
@@ -186,9 +190,24 @@ std::string about_unknown_command(const CLI::App& app) {
   for (const auto* command : known) names.push_back(command->get_name());
   for (const auto& word : app.remaining(true)) {
     if (word.starts_with('-')) continue;
-    auto nearest = protocol::nearest_name(word, names);
-    return "there is no command '" + sanitised(word) + "'" +
-           (nearest.empty() ? "" : "; did you mean '" + nearest + "'?");
+    std::string place = &parent == &app ? "" : " under '" + parent.get_name() + "'";
+    return "there is no command '" + sanitised(word) + "'" + place +
+           meant(protocol::nearest_name(word, names));
+  }
+  return "";
+}
+
+// The same for an option: those of the command, and those that may stand anywhere.
+std::string about_unknown_option(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* command : {&app, &deepest(app)})
+    for (const auto* option : command->get_options())
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  for (const auto& word : app.remaining(true)) {
+    if (!word.starts_with('-')) continue;
+    auto name = word.substr(0, word.find('='));
+    return "there is no option '" + sanitised(name) + "'" +
+           meant(protocol::nearest_name(name, names));
   }
   return "";
 }
@@ -198,6 +217,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, bool json) {
   constexpr int kUsage = 2;
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
   std::string message = about_unknown_command(app);
+  if (message.empty()) message = about_unknown_option(app);
   if (message.empty()) message = error.what();
   Error refusal{ErrorKind::invalid_request, message, "Run with --help for more information."};
   if (json)

@@ -39,7 +39,7 @@ struct Options {
   std::string url;                  // repo_add
   std::filesystem::path root;       // repo_add
   std::int64_t repository = 0;      // repo_remove
-  std::string change;               // pause, resume, cancel
+  std::string change;               // pause, resume, cancel: an id or a product
   protocol::ConfigUpdate config{};  // config
 };
 

@@ -30,6 +30,12 @@ const protocol::Task* running_task(const Change& change) {
   return nullptr;
 }
 
+bool is_fetching(const Change& change) {
+  const auto* task = running_task(change);
+  return change.state == ChangeState::running && task != nullptr &&
+         task->kind == protocol::TaskKind::fetch;
+}
+
 double ratio(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return 0;
   return std::min(1.0, static_cast<double>(part) / static_cast<double>(whole));
@@ -71,6 +77,9 @@ std::string cut(const std::string& text, std::size_t columns) {
 
 double fraction_done(const Change& change) {
   if (change.state == ChangeState::done) return 1;
+  // What follows the fetch is short, and a bar that goes back to its beginning tells nobody so.
+  for (const auto& task : change.tasks)
+    if (task.kind == protocol::TaskKind::fetch && task.state == protocol::TaskState::done) return 1;
   const auto* task = running_task(change);
   bool fetching = task == nullptr || task->kind == protocol::TaskKind::fetch;
   if (fetching && change.bytes.total > 0) return ratio(change.bytes.fetched, change.bytes.total);
@@ -92,7 +101,7 @@ std::string bar_line(const Change& change, std::size_t columns) {
                                  std::string(kBarWidth - filled, '.'), percent(fraction));
   if (change.state == ChangeState::waiting) {
     line = with_reason(line + "  waiting", change.waiting_for);
-  } else if (change.state == ChangeState::running) {
+  } else if (is_fetching(change)) {
     if (rate(change) > 0) line += "  " + human_rate(rate(change));
     if (change.eta_s) line += "  ETA " + human_duration(*change.eta_s);
   }
@@ -103,8 +112,9 @@ std::string bar_line(const Change& change, std::size_t columns) {
 std::string plain_line(const Change& change) {
   std::string line = title(change) + ": " + activity(change);
   if (change.state == ChangeState::waiting) line = with_reason(line, change.waiting_for);
-  if (change.state == ChangeState::running) {
+  if (change.state == ChangeState::running && fraction_done(change) > 0)
     line += " " + percent(fraction_done(change));
+  if (is_fetching(change)) {
     if (change.bytes.total > 0)
       line += fmt::format(", {} of {}", human_bytes(change.bytes.fetched),
                           human_bytes(change.bytes.total));
@@ -118,10 +128,11 @@ std::string plain_line(const Change& change) {
   return line;
 }
 
-std::string final_line(const Change& change) {
+std::string final_line(const Change& change, Cause cause) {
   std::string line =
       fmt::format("{}: {} in {:.1f} s", title(change), name_of(change.state), change.seconds);
-  if (change.error) line = with_reason(std::move(line), change.error->message);
+  if (change.error && cause == Cause::in_the_line)
+    line = with_reason(std::move(line), change.error->message);
   const auto& bytes = change.bytes;
   for (const auto& note : change.notes)
     if (note.path.empty() && note.note == kNothingToDo) return title(change) + ": nothing to do";

@@ -18,7 +18,9 @@ std::string activity(const protocol::Change& change);
 std::string bar_line(const protocol::Change& change, std::size_t columns);
 // "update game 2.0: fetch 41%, 26.2 MB of 64.0 MB, 12.3 MB/s, ETA 0:42, edge …, peers …, reused …"
 std::string plain_line(const protocol::Change& change);
-// "update game 2.0: done in 8.3 s: 10.1 MB from the edge, 27.0 MB from peers, …"
-std::string final_line(const protocol::Change& change);
+// Whether the line of a change that has failed says why, or an error that follows does.
+enum class Cause { in_the_line, follows };
+// "update game 2.0: done in 8.3 s (10.1 MB from the edge, 27.0 MB from peers, …)"
+std::string final_line(const protocol::Change& change, Cause cause = Cause::in_the_line);
 
 }  // namespace shoal::cli

@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "cli/shoal/progress.hpp"
 #include "cli/shoal/text.hpp"
 
@@ -31,6 +33,14 @@ std::string state_of(const protocol::Mirror& mirror) {
   return mirror.last_error.empty() ? "ok" : mirror.last_error;
 }
 
+std::string state_of(const protocol::Repository& repository) {
+  if (repository.last_error) return "failing";
+  if (repository.problems.empty()) return "ok";
+  return fmt::format("{} unusable", repository.problems.size() == 1
+                                        ? "1 product"
+                                        : fmt::format("{} products", repository.problems.size()));
+}
+
 }  // namespace
 
 std::string show(const protocol::Repositories& repositories) {
@@ -40,7 +50,7 @@ std::string show(const protocol::Repositories& repositories) {
   for (const auto& repository : repositories.repositories) {
     rows.push_back({std::to_string(repository.id), repository.url,
                     repository.refreshed_at ? format_utc(*repository.refreshed_at) : "never",
-                    repository.last_error ? repository.last_error->message : "ok"});
+                    state_of(repository)});
     for (const auto& mirror : repository.mirrors)
       rows.push_back({"", "  mirror " + mirror.url, human_bytes(mirror.bytes), state_of(mirror)});
     for (const auto& tracker : repository.trackers) rows.push_back({"", "  tracker " + tracker});
@@ -51,7 +61,22 @@ std::string show(const protocol::Repositories& repositories) {
                                           : "the publisher's")});
     if (repository.dht) rows.push_back({"", "  uses the public DHT"});
   }
-  return table(rows);
+  std::string text = table(rows);
+  for (const auto& repository : repositories.repositories) text += show_problems(repository);
+  return text;
+}
+
+std::string show_problems(const protocol::Repository& repository) {
+  std::string text;
+  auto add = [&](const std::string& what, const Error& error) {
+    text += fmt::format("{}: {}\n  {}\n", sanitised(what), sanitised(error.message),
+                        sanitised(error.remedy_or_default()));
+  };
+  if (repository.last_error)
+    add(fmt::format("repository {}", repository.id), *repository.last_error);
+  for (const auto& problem : repository.problems)
+    add(fmt::format("product '{}' cannot be used", problem.product), problem.error);
+  return text;
 }
 
 std::string show(const protocol::Products& products) {
@@ -114,15 +139,17 @@ std::string show(const protocol::Status& status) {
                             {"peers at", system.listen},
                             {"received", human_bytes(system.edge_bytes) + " from the edge, " +
                                              human_bytes(system.peers_bytes) + " from peers"},
-                            {"given", human_bytes(system.uploaded_bytes)},
+                            {"given", human_bytes(system.uploaded_bytes) + " to peers"},
                             {"consent", std::string(name_of(system.config.consent))},
                             {"policy", policy_text(system.config.policy)},
                             {"upload", limit(system.config.upload_bytes_per_s)},
                             {"download", limit(system.config.download_bytes_per_s)}});
-  for (const auto& repository : status.repositories)
+  for (const auto& repository : status.repositories) {
     for (const auto& mirror : repository.mirrors)
       text +=
           fmt::format("mirror     {}: {}\n", sanitised(mirror.url), sanitised(state_of(mirror)));
+    text += show_problems(repository);
+  }
   for (const auto& change : status.changes)
     text += fmt::format("change {}  {}\n", sanitised(change.id), plain_line(change));
   if (status.changes.empty()) text += "no change is running\n";
@@ -133,7 +160,9 @@ std::string show_notes(const protocol::Change& change) {
   std::string text;
   for (const auto& note : change.notes) {
     if (note.path.empty()) continue;  // about the change as a whole
-    text += fmt::format("  {}: {}\n", sanitised(note.path), sanitised(note.note));
+    std::string words = sanitised(note.note);
+    std::ranges::replace(words, '_', ' ');  // "wrong_bytes": the API's, for programs
+    text += fmt::format("  {}: {}\n", sanitised(note.path), words);
   }
   if (change.notes.size() < change.notes_total)
     text += fmt::format("  … and {} more\n", change.notes_total - change.notes.size());

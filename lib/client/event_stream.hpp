@@ -31,6 +31,8 @@ class EventStream {
   // The next event; empty when none came for wait_ms. Errors: cancelled; daemon_unreachable when
   // it stayed away for give_up_ms; what the daemon refuses with.
   Result<std::optional<protocol::Event>> next(std::uint32_t wait_ms);
+  // Whether the connection is broken, and is being made again.
+  bool away() const { return give_up_.has_value(); }
 
  private:
   Result<void> connect();

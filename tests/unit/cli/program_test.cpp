@@ -131,7 +131,7 @@ TEST(Program, DamageFoundByVerifyIsListedAndExitsNine) {
     change.notes.push_back({"evil\x1b[2J", "missing"});
   });
   EXPECT_EQ(process.wait(), 9);
-  EXPECT_THAT(process.out(), HasSubstr("  f29: wrong_bytes\n")) << "all, not the event's first";
+  EXPECT_THAT(process.out(), HasSubstr("  f29: wrong bytes\n")) << "all, not the event's first";
   EXPECT_THAT(process.out(), HasSubstr("  evil?[2J: missing\n"));
   EXPECT_THAT(process.err(), HasSubstr("30 files are damaged"));
 }
@@ -173,6 +173,47 @@ TEST(Program, InterruptLeavesTheChangeRunningAndExits130) {
   EXPECT_TRUE(harness.service().steered.empty());
 }
 
+TEST(Program, ADaemonThatGoesAwayIsWaitedForAndThatIsSaid) {
+  ApiHarness harness;
+  test::TempDir folder;
+  auto output = folder.write("out", "");
+  Process process(harness.socket().string(), {"install", "game"}, output.string());
+  ASSERT_TRUE(harness.wait_until([&] { return !harness.service().change_list.empty(); }));
+  auto says = [&](std::string_view words) {
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (test::read_text(output).find(words) == std::string::npos)
+      if (std::chrono::steady_clock::now() > deadline) return false;
+    return true;
+  };
+  ASSERT_TRUE(says("queued"));
+  harness.stop();
+  EXPECT_TRUE(says("the daemon has gone away"));
+  harness.start();
+  EXPECT_TRUE(says("the daemon is back"));
+  with_change(harness, [](auto& change) { change.state = agent::ChangeState::done; });
+  EXPECT_EQ(process.wait(), 0);
+}
+
+TEST(Program, AChangeIsSteeredByItsProductToo) {
+  ApiHarness harness;
+  harness.service().add_change("7", agent::ChangeState::running);
+  agent::InstallView game;
+  game.product = "game";
+  game.current_change = "7";
+  harness.service().install_views = {game};
+  for (auto [verb, said] : {std::pair{"pause", "install game: paused\n"},
+                            {"resume", "install game: running\n"},
+                            {"cancel", "install game: cancelled\n"}}) {
+    Process process(harness, {verb, "game"});
+    EXPECT_EQ(process.wait(), 0) << process.err();
+    EXPECT_EQ(process.out(), said);
+  }
+  EXPECT_EQ(harness.on_loop([&] { return harness.service().steered; }),
+            (std::vector<std::string>{"pause 7", "resume 7", "cancel 7"}));
+  Process unknown(harness, {"pause", "other"});
+  EXPECT_EQ(unknown.wait(), 5);
+}
+
 TEST(Program, FollowsByAskingWhenStreamsAreRefused) {
   api::ApiOptions options;
   options.max_streams_per_user = 0;
@@ -202,6 +243,31 @@ TEST(Program, UpdateWithoutProductUpdatesWhatHasANewerVersion) {
   Process nothing(harness, {"update"});
   EXPECT_EQ(nothing.wait(), 0);
   EXPECT_EQ(nothing.out(), "Everything is up to date.\n");
+  harness.on_loop([&] { harness.service().install_views.clear(); });
+  Process empty(harness, {"update"});
+  EXPECT_EQ(empty.wait(), 0);
+  EXPECT_EQ(empty.out(), "Nothing is installed.\n");
+}
+
+TEST(Program, WhatIsKnownOfAnUnreachableRepositoryIsNotCalledUpToDate) {
+  ApiHarness harness;
+  agent::RepositoryView unreachable;
+  unreachable.id = 1;
+  unreachable.last_error = Error{ErrorKind::network, "GET http://x/: refused", {}};
+  agent::InstallView game;
+  game.product = "game";
+  game.version = game.available_version = "1";
+  harness.service().repository_views = {unreachable};
+  harness.service().install_views = {game};
+  harness.service().product_views = {{"game", 1, {{"stable", "1"}}, {"1"}}};
+  Process update(harness, {"update"});
+  EXPECT_EQ(update.wait(), 7);
+  EXPECT_THAT(update.out(), IsEmpty());
+  EXPECT_THAT(update.err(), HasSubstr("repository 1: GET http://x/: refused"));
+  Process products(harness, {"products"});
+  EXPECT_EQ(products.wait(), 7);
+  EXPECT_THAT(products.out(), HasSubstr("stable=1"));
+  EXPECT_THAT(products.err(), HasSubstr("refused"));
 }
 
 TEST(Program, ErrorsGoToStderrWithTheirExitCode) {
@@ -241,6 +307,9 @@ TEST(Program, BadUsageIsNamedAndAsJsonWhereThatIsAskedFor) {
   Process below(harness, {"repo", "lst"});
   EXPECT_EQ(below.wait(), 2);
   EXPECT_THAT(below.err(), HasSubstr("did you mean 'list'?"));
+  Process option(harness, {"list", "--jsno"});
+  EXPECT_EQ(option.wait(), 2);
+  EXPECT_THAT(option.err(), HasSubstr("there is no option '--jsno'; did you mean '--json'?"));
   for (std::vector<std::string> words : {std::vector<std::string>{"instal", "game", "--json"},
                                          {"--json", "install"},
                                          {"--json", "consent", "maybe"},
@@ -269,6 +338,33 @@ TEST(Program, RepositoriesAreAddedFromARootFile) {
   Process missing(harness, {"repo", "add", "https://x/", "--root", (folder / "none").string()});
   EXPECT_EQ(missing.wait(), 5);
   EXPECT_THAT(missing.err(), HasSubstr("--root FILE"));
+}
+
+TEST(Program, ARepositorysDamagedProductsAreShownWithTheRemedy) {
+  ApiHarness harness;
+  test::TempDir folder;
+  auto root = folder.write("root.json", "the root").string();
+  const std::vector<agent::ProductProblem> problems = {
+      {"game", {ErrorKind::verification_failed, "channels.json is damaged", "Wait a day."}}};
+  harness.on_loop([&] { harness.service().new_problems = problems; });
+  Process added(harness, {"repo", "add", "https://cdn.example/", "--root", root});
+  EXPECT_EQ(added.wait(), 0);
+  EXPECT_THAT(added.err(), HasSubstr("product 'game' cannot be used: channels.json is damaged"));
+  EXPECT_THAT(added.err(), HasSubstr("Wait a day."));
+  Process json(harness, {"--json", "repo", "add", "https://cdn.example/2", "--root", root});
+  EXPECT_EQ(json.wait(), 0);
+  EXPECT_THAT(json.err(), IsEmpty());
+  auto repository =
+      protocol::decode<protocol::Repository>(json.out(), protocol::UnknownFields::refuse);
+  ASSERT_TRUE(repository) << json.out();
+  ASSERT_EQ(repository->problems.size(), 1U);
+  EXPECT_EQ(repository->problems[0].product, "game");
+  for (std::vector<std::string> words : {std::vector<std::string>{"repo", "list"}, {"status"}}) {
+    Process shown(harness, words);
+    EXPECT_EQ(shown.wait(), 0);
+    EXPECT_THAT(shown.out(), HasSubstr("channels.json is damaged"));
+    EXPECT_THAT(shown.out(), HasSubstr("Wait a day."));
+  }
 }
 
 TEST(Program, RepositoriesShowTheirPolicyAndWhoChoseIt) {

@@ -80,6 +80,7 @@ TEST(Progress, FinalLineCountsBytesBySource) {
   change.state = ChangeState::failed;
   change.error = Error{ErrorKind::disk_full, "no space left", ""};
   EXPECT_THAT(final_line(change), HasSubstr("failed in 8.2 s: no space left"));
+  EXPECT_THAT(final_line(change, Cause::follows), Not(HasSubstr("no space")));
 }
 
 TEST(Progress, NothingToDoIsSaidSo) {
@@ -87,6 +88,26 @@ TEST(Progress, NothingToDoIsSaidSo) {
   change.state = ChangeState::done;
   change.notes = {{"", "nothing_to_do"}};
   EXPECT_EQ(final_line(change), "update game 2.0: nothing to do");
+}
+
+TEST(Progress, TheBarStaysFullOnceAllIsFetched) {
+  auto change = fetching();
+  change.tasks.back().state = protocol::TaskState::done;
+  change.tasks.push_back({protocol::TaskKind::commit, protocol::TaskState::running, 0, 0});
+  EXPECT_DOUBLE_EQ(fraction_done(change), 1);
+  EXPECT_THAT(bar_line(change, 200), HasSubstr("commit    [########################]  100%"));
+  for (const auto& line : {bar_line(change, 200), plain_line(change)}) {
+    EXPECT_THAT(line, Not(HasSubstr("/s"))) << "nothing is fetched any more";
+    EXPECT_THAT(line, Not(HasSubstr("ETA")));
+  }
+}
+
+TEST(Progress, AStepThatCountsNothingShowsNoPercentage) {
+  protocol::Change change;
+  change.state = ChangeState::running;
+  change.product = "game";
+  change.tasks = {{protocol::TaskKind::metadata, protocol::TaskState::running, 0, 0}};
+  EXPECT_EQ(plain_line(change), "install game: metadata");
 }
 
 TEST(Progress, FractionFollowsTheRunningTask) {
