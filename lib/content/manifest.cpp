@@ -10,6 +10,7 @@
 #include <set>
 
 #include "content/json_fields.hpp"
+#include "content/manifest_deltas.hpp"
 
 namespace shoal::content {
 namespace {
@@ -69,11 +70,13 @@ ordered_json component_json(const Component& component) {
     artifact["recipes"] = content.recipes_target;
     artifact["edge_bytes"] = content.edge_bytes;
   }
-  return {{"name", component.name},
-          {"content", std::move(artifact)},
-          {"files", std::move(files)},
-          {"symlinks", std::move(symlinks)},
-          {"directories", std::move(directories)}};
+  ordered_json object = {{"name", component.name},
+                         {"content", std::move(artifact)},
+                         {"files", std::move(files)},
+                         {"symlinks", std::move(symlinks)},
+                         {"directories", std::move(directories)}};
+  if (!component.deltas.empty()) object["deltas"] = deltas_json(component.deltas);
+  return object;
 }
 
 // Bounds what the JSON parser can be made to allocate for nothing.
@@ -212,6 +215,7 @@ Result<Component> parse_component(const json& value) {
   if (!value.contains("content")) return fields.bad("content", "is missing");
   SHOAL_ASSIGN(component.content, parse_content(value.at("content")));
   SHOAL_TRY(check_layout(component));
+  SHOAL_ASSIGN(component.deltas, parse_deltas(fields));
   return component;
 }
 

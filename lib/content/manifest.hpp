@@ -17,6 +17,7 @@ namespace shoal::content {
 
 inline constexpr std::uint32_t kBlockSize = 16 * 1024;  // BEP 52's leaf, BitTorrent's request unit
 inline constexpr std::uint64_t kMaxReleaseJsonBytes = 256ULL << 20;  // ~1 million files
+inline constexpr std::uint64_t kMaxDeltaBytes = 1ULL << 40;          // of one artifact
 inline constexpr std::uint32_t kMinPieceSize = 16 * 1024;
 inline constexpr std::uint32_t kMaxPieceSize = 16 << 20;
 inline constexpr std::uint64_t kMaxPieces = 1ULL << 21;  // what BitTorrent clients accept
@@ -58,12 +59,27 @@ struct ContentArtifact {
   }
 };
 
+// A delta artifact: leads from that component of an earlier version to this one. Its image is the
+// artifact (docs/formats/delta-artifact.md) and zeros up to a whole number of pieces.
+struct DeltaArtifact {
+  std::string from;              // the version
+  std::uint64_t size = 0;        // of the artifact, not 0
+  std::uint32_t piece_size = 0;  // as ContentArtifact's
+  Digest info_hash;              // BitTorrent v2
+  std::string torrent_target;
+  std::string index_target;
+  std::uint64_t edge_bytes = 0;  // what a whole fetch from the edge costs
+
+  std::uint64_t image_size() const;
+};
+
 struct Component {
   std::string name;              // "base" when the publisher names none
   std::vector<FileEntry> files;  // sorted by path; also the empty ones
   std::vector<SymlinkEntry> symlinks;
   std::vector<RelativePath> directories;  // empty folders only
   ContentArtifact content;
+  std::vector<DeltaArtifact> deltas;  // no two from the same version
 
   std::uint64_t total_bytes() const;  // sum of file sizes
 };
