@@ -9,8 +9,10 @@
 
 #include "base/clock.hpp"
 #include "ceremony.hpp"
+#include "delta_commands.hpp"
 #include "publish/check.hpp"
 #include "publish/inspect.hpp"
+#include "release_costs.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 
@@ -60,15 +62,22 @@ Result<int> init(const CommonOptions& common, const InitOptions& options) {
   return kOk;
 }
 
-Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& request) {
+Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& asked,
+                    const std::string& memory) {
+  publish::ReleaseRequest request = asked;
+  SHOAL_ASSIGN(request.deltas.memory_bytes, parse_size(memory));
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
   WorkerPool pool;
   Result<publish::ReleaseReport> result;
   {
-    ProgressBar bar("Reading");
+    StageBars bars;
+    request.deltas.progress = [&](const std::string& from, std::uint64_t done,
+                                  std::uint64_t total) {
+      bars.update("Delta from " + from, done, total);
+    };
     result = repository.release(request, keys, pool, [&](std::uint64_t done, std::uint64_t total) {
-      bar.update(done, total);
+      bars.update("Reading", done, total);
     });
   }
   SHOAL_ASSIGN(auto report, std::move(result));
@@ -81,6 +90,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
                      {"component", build.component},
                      {"nothing_to_do", report.nothing_to_do},
                      {"channels", report.channels},
+                     {"updates", costs_json(report.updates)},
                      {"warnings", report.warnings},
                      {"proposal", proposal_path(common, report.proposal)}});
     print_json(document);
@@ -99,6 +109,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
              human_bytes(numbers.edge_bytes), human_bytes(numbers.new_bundle_bytes));
   for (const auto& name : report.channels)
     fmt::print("Channel {} {} {}.\n", name, report.proposal ? "will be" : "is now", build.version);
+  if (!report.updates.empty()) print_costs(numbers.edge_bytes, report.updates);
   return kOk;
 }
 
@@ -144,6 +155,14 @@ Result<int> refresh(const CommonOptions& common, bool all) {
 
 namespace {
 
+json to_json(const std::vector<publish::ListedDelta>& deltas) {
+  json out = json::array();
+  for (const auto& delta : deltas)
+    out.push_back(
+        {{"component", delta.component}, {"from", delta.from}, {"edge_bytes", delta.edge_bytes}});
+  return out;
+}
+
 json to_json(const publish::Listing& listing) {
   json products = json::array();
   for (const auto& product : listing.products) {
@@ -154,7 +173,8 @@ json to_json(const publish::Listing& listing) {
                           {"channels", entry.channels},
                           {"files", entry.files},
                           {"tree_bytes", entry.tree_bytes},
-                          {"edge_bytes", entry.edge_bytes}});
+                          {"edge_bytes", entry.edge_bytes},
+                          {"deltas", to_json(entry.deltas)}});
     products.push_back({{"product", product.product},
                         {"expires", format_utc(product.expires)},
                         {"releases", std::move(releases)}});
@@ -181,13 +201,17 @@ Result<int> list(const CommonOptions& common) {
   }
   for (const auto& product : listing.products) {
     fmt::print("{} (signed until {})\n", product.product, format_utc(product.expires));
-    for (const auto& entry : product.releases)
+    for (const auto& entry : product.releases) {
       fmt::print("  {:<16} {:>8} files {:>10} {:>10} on the edge  {}{}\n", entry.version,
                  entry.files, human_bytes(entry.tree_bytes), human_bytes(entry.edge_bytes),
                  fmt::join(entry.channels, " "),
                  entry.components.size() > 1
                      ? fmt::format("  [{}]", fmt::join(entry.components, ", "))
                      : "");
+      for (const auto& delta : entry.deltas)
+        fmt::print("    delta from {} ({}): {}\n", delta.from, delta.component,
+                   human_bytes(delta.edge_bytes));
+    }
   }
   if (listing.products.empty()) fmt::print("No products yet.\n");
   fmt::print("Bundles: {}, {}.", listing.bundles, human_bytes(listing.bundle_bytes));
@@ -197,14 +221,14 @@ Result<int> list(const CommonOptions& common) {
   return kOk;
 }
 
-Result<int> check(const CommonOptions& common) {
+Result<int> check(const CommonOptions& common, bool apply_deltas) {
   WorkerPool pool;
   Result<publish::CheckReport> result;
   {
     ProgressBar bar("Checking");
     result = publish::check_repository(
         common.repository, SystemClock().now(), pool,
-        [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
+        [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); }, apply_deltas);
   }
   SHOAL_ASSIGN(auto report, std::move(result));
   bool good = report.findings.empty();
@@ -216,17 +240,18 @@ Result<int> check(const CommonOptions& common) {
                 {"targets", report.targets},
                 {"bundles", report.bundles},
                 {"bundle_bytes", report.bundle_bytes},
-                {"pieces", report.pieces}});
+                {"pieces", report.pieces},
+                {"deltas", report.deltas}});
     return good ? kOk : kFailed;
   }
   for (const auto& finding : report.findings)
     fmt::print(stderr, "wrong: {}: {}\n", finding.path, finding.problem);
   for (const auto& note : report.notes)
     fmt::print(stderr, "note: {}: {}\n", note.path, note.problem);
-  fmt::print("{}: {} metadata files, {} targets, {} bundles ({}), {} pieces.\n",
+  fmt::print("{}: {} metadata files, {} targets, {} bundles ({}), {} pieces, {} deltas.\n",
              good ? "All good" : fmt::format("{} problems", report.findings.size()),
              report.metadata_files, report.targets, report.bundles,
-             human_bytes(report.bundle_bytes), report.pieces);
+             human_bytes(report.bundle_bytes), report.pieces, report.deltas);
   return good ? kOk : kFailed;
 }
 

@@ -35,11 +35,13 @@ struct ImageOptions {
 
 // Each prints its report to stdout and returns the exit code.
 Result<int> init(const CommonOptions& common, const InitOptions& options);
-Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& request);
+// `memory`: for deltas, as a person writes it.
+Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& request,
+                    const std::string& memory);
 Result<int> channel(const CommonOptions& common, const ChannelOptions& options);
 Result<int> refresh(const CommonOptions& common, bool all);
 Result<int> list(const CommonOptions& common);
-Result<int> check(const CommonOptions& common);
+Result<int> check(const CommonOptions& common, bool apply_deltas);
 Result<int> image(const CommonOptions& common, const ImageOptions& options);
 Result<int> serve(const CommonOptions& common, const publish::ListenAddress& listen);
 

@@ -6,10 +6,10 @@
 
 #include <array>
 #include <charconv>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "publish/tree_delta.hpp"
+#include "release_costs.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 
@@ -17,25 +17,6 @@ namespace shoal::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kShownFiles = 5;
-
-// One bar after the other.
-class StageBars {
- public:
-  void update(std::string_view stage, std::uint64_t done, std::uint64_t total) {
-    if (stage != stage_) {
-      bar_.reset();
-      bar_ = std::make_unique<ProgressBar>(stage);
-      stage_ = stage;
-    }
-    bar_->update(done, total);
-  }
-
- private:
-  std::string stage_;
-  std::unique_ptr<ProgressBar> bar_;
-};
 
 publish::TreeDeltaOptions with_progress(const DeltaOptions& options, StageBars& bars) {
   publish::TreeDeltaOptions out;
@@ -58,15 +39,6 @@ json to_json(const publish::TreeCounts& counts) {
 
 json to_json(const publish::TreeDeltaReport& report) {
   const auto& kinds = report.statistics;
-  json files = json::array();
-  for (const auto& file : report.files) {
-    files.push_back({{"path", file.path},
-                     {"bytes", file.cost.new_bytes},
-                     {"delta_bytes", file.cost.delta_bytes},
-                     {"covered_bytes", file.cost.covered_bytes},
-                     {"moved_bytes", file.cost.moved_bytes},
-                     {"reason", publish::reason_for(file.cost)}});
-  }
   return {{"delta_bytes", report.size},
           {"record_bytes", report.record_bytes},
           {"head_bytes", report.head_bytes},
@@ -81,7 +53,7 @@ json to_json(const publish::TreeDeltaReport& report) {
           {"wrong_references", kinds.wrong_references},
           {"covers", kinds.covers},
           {"warnings", report.warnings},
-          {"files", std::move(files)}};
+          {"files", file_costs_json(report.files)}};
 }
 
 }  // namespace
@@ -127,11 +99,7 @@ Result<int> delta(const CommonOptions& common, const DeltaOptions& options) {
   fmt::print("Wrote {}: {} for {} files, {}; {} files ({}) are in the old tree as they are.\n",
              options.delta.string(), human_bytes(report.size), tree.files, human_bytes(tree.bytes),
              tree.copied_files, human_bytes(tree.copied_bytes));
-  for (std::size_t i = 0; i < report.files.size() && i < kShownFiles; ++i) {
-    const auto& file = report.files[i];
-    fmt::print("  {:>9}  {}: {}\n", human_bytes(file.cost.delta_bytes), file.path,
-               publish::reason_for(file.cost));
-  }
+  print_file_costs(report.files);
   return kOk;
 }
 

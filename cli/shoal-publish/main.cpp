@@ -88,7 +88,7 @@ struct Program {
     auto* out = command("release", "Publish a tree as a version of a product", true, [this] {
       release.may_propose = !common.propose.empty();
       release.stop = stop_at_interrupt();
-      return cli::release(common, release);
+      return cli::release(common, release, delta.memory);
     });
     out->add_option("TREE", release.tree, "Folder to publish")->required();
     add_propose(out);
@@ -109,6 +109,11 @@ struct Program {
                     "Pattern of files that are kept when the user changed them");
     out->add_option("--create-once", release.create_once_patterns,
                     "Pattern of files that are written when absent and never touched again");
+    out->add_option("--delta-from", release.deltas.from,
+                    "Make a delta from this earlier version, or from the last:N; may be repeated")
+        ->allow_extra_args(false);
+    out->add_option("--memory", delta.memory, "About the most memory that deltas may use")
+        ->capture_default_str();
     out->add_option("--launch", release.launch.executable, "What a launcher starts");
     out->add_option("--launch-argument", release.launch.arguments, "An argument for it");
   }
@@ -271,8 +276,9 @@ struct Program {
     add_delta();
     command("list", "Products, releases, channels, sizes and expiry dates", false,
             [this] { return cli::list(common); });
-    command("check", "Verify everything in the repository, as a client would", false,
-            [this] { return cli::check(common); });
+    command("check", "Verify everything in the repository, as a client would", false, [this] {
+      return cli::check(common, all);
+    })->add_flag("--apply-deltas", all, "Decode every delta, too, and compare what it makes");
     add_image();
     add_serve();
   }

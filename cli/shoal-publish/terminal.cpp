@@ -130,4 +130,13 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
              human_bytes(done), human_bytes(total), human_bytes(rate));
 }
 
+void StageBars::update(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+  if (stage != stage_) {
+    bar_.reset();
+    bar_ = std::make_unique<ProgressBar>(stage);
+    stage_ = stage;
+  }
+  bar_->update(done, total);
+}
+
 }  // namespace shoal::cli

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,16 @@ class ProgressBar {
   bool drawn_ = false;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_;
+};
+
+// One bar after the other; each stage ends when the next begins.
+class StageBars {
+ public:
+  void update(std::string_view stage, std::uint64_t done, std::uint64_t total);
+
+ private:
+  std::string stage_;
+  std::unique_ptr<ProgressBar> bar_;
 };
 
 }  // namespace shoal::cli

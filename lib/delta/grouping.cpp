@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kSuffixShare = 3;  // one third of the memory
 constexpr std::uint64_t kBytesPerSuffix = 9;
-constexpr std::uint64_t kBytesPerByte = 3;
+constexpr std::uint64_t kBytesPerByte = 4;
 // A slice is a part of a group this small, so that a group holds several old ones for a new one.
 constexpr std::uint64_t kSlicesPerGroup = 8;
 

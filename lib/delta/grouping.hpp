@@ -13,8 +13,8 @@ struct ChunkedTree {
   const content::Recipes& recipes;  // by file; lengths add up to each file's size
 };
 
-// How a memory limit is spent (see encode()): three times the group's bytes, nine times the suffix
-// array's.
+// How a memory limit is spent (see encode()): four times the group's bytes, which are held, too,
+// and nine times the suffix array's.
 struct MemoryShares {
   std::uint64_t group_bytes = 0;   // old and new slices of a group together
   std::uint64_t suffix_bytes = 0;  // MatchOptions::suffix_bytes

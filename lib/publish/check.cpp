@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "content/recipe.hpp"
 #include "publish/check_bundles.hpp"
+#include "publish/check_deltas.hpp"
 #include "publish/check_metadata.hpp"
 #include "publish/cleanup.hpp"
 #include "publish/state.hpp"
@@ -45,8 +46,9 @@ class ScratchFolder {
 
 class Check {
  public:
-  Check(const Layout& layout, UtcSeconds now, CheckReport& report)
-      : layout_(layout), now_(now), report_(report) {}
+  // `apply_deltas_on`: null where they are not to be decoded.
+  Check(const Layout& layout, UtcSeconds now, WorkerPool* apply_deltas_on, CheckReport& report)
+      : layout_(layout), now_(now), apply_deltas_on_(apply_deltas_on), report_(report) {}
 
   Result<void> walk_as_client(const State* state);
   void check_root_copy(const State& state);
@@ -63,11 +65,14 @@ class Check {
   Result<void> check_release(const State& state, const std::string& product,
                              const std::string& version);
   Result<void> check_component(const State& state, const content::Component& component);
+  void check_deltas(const State& state, const std::string& product, const std::string& version,
+                    const content::Component& component);
   void check_targets(trust::Updater& client, const trust::Targets& role);
   void check_target_file(const fs::path& path, bool kept);
 
   const Layout& layout_;
   UtcSeconds now_;
+  WorkerPool* apply_deltas_on_;
   CheckReport& report_;
   BundleCheck bundles_;
 };
@@ -139,16 +144,33 @@ Result<void> Check::check_component(const State& state, const content::Component
   return {};
 }
 
+void Check::check_deltas(const State& state, const std::string& product, const std::string& version,
+                         const content::Component& component) {
+  const DeltaCheckContext context{layout_, state, product, apply_deltas_on_};
+  for (const auto& delta : component.deltas) {
+    ++report_.deltas;
+    auto files = check_delta(context, component, delta);
+    if (files)
+      bundles_.add(delta.torrent_target, files->index, files->torrent.piece_hashes);
+    else
+      found(release_target(product, version),
+            fmt::format("component '{}', delta from {}: {}", component.name, delta.from,
+                        files.error().message));
+  }
+}
+
 Result<void> Check::check_release(const State& state, const std::string& product,
                                   const std::string& version) {
   SHOAL_ASSIGN(auto release, read_release(layout_, state, product, version));
   if (release.product != product || release.version != version)
     return fail(ErrorKind::metadata_invalid,
                 fmt::format("it describes {} {}", release.product, release.version));
-  for (const auto& component : release.components)
+  for (const auto& component : release.components) {
     if (auto checked = check_component(state, component); !checked)
       found(release_target(product, version),
             fmt::format("component '{}': {}", component.name, checked.error().message));
+    check_deltas(state, product, version, component);
+  }
   return {};
 }
 
@@ -219,14 +241,15 @@ void Check::check_other_files(const State* state) {
 }  // namespace
 
 Result<CheckReport> check_repository(const std::filesystem::path& root, UtcSeconds now,
-                                     WorkerPool& pool, const CheckProgress& progress) {
+                                     WorkerPool& pool, const CheckProgress& progress,
+                                     bool apply_deltas) {
   Layout layout(root);
   std::error_code ignored;
   if (!fs::is_directory(layout.metadata(), ignored))
     return fail(ErrorKind::not_found,
                 fmt::format("{} is not a repository: it has no folder 'metadata'", root.native()));
   CheckReport report;
-  Check check(layout, now, report);
+  Check check(layout, now, apply_deltas ? &pool : nullptr, report);
   auto state = load_state(layout);
   if (!state) report.findings.push_back({"metadata", state.error().message});
   SHOAL_TRY(check.walk_as_client(state ? &*state : nullptr));

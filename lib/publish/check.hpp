@@ -26,6 +26,7 @@ struct CheckReport {
   std::uint64_t targets = 0;
   std::uint64_t bundles = 0;
   std::uint64_t pieces = 0;
+  std::uint64_t deltas = 0;
   std::uint64_t bundle_bytes = 0;
 };
 
@@ -33,7 +34,9 @@ using CheckProgress = std::function<void(std::uint64_t bytes_done, std::uint64_t
 
 // Changes nothing in the repository. Errors: only what keeps it from looking (not_found, io_error);
 // everything that is wrong with the repository is a finding.
+// With `apply_deltas` each delta is decoded too, and compared with the files that it should make.
 Result<CheckReport> check_repository(const std::filesystem::path& root, UtcSeconds now,
-                                     WorkerPool& pool, const CheckProgress& progress = {});
+                                     WorkerPool& pool, const CheckProgress& progress = {},
+                                     bool apply_deltas = false);
 
 }  // namespace shoal::publish

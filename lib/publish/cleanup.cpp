@@ -117,6 +117,8 @@ std::set<fs::path> kept_target_files(const Layout& layout, const State& state) {
 
 Result<void> remove_unfinished(const Layout& layout, const State& state) {
   auto temporary = [](const fs::path& path) { return is_temporary_name(path.filename()); };
+  std::error_code ignored;  // in the way of nothing; the next delta fails if it cannot be removed
+  fs::remove_all(layout.scratch(), ignored);
   SHOAL_TRY(sweep(layout.targets(), temporary));
   SHOAL_TRY(sweep(layout.bundles(), [](const fs::path& path) {
     return !Digest::from_hex(path.filename().native());

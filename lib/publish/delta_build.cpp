@@ -10,8 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "delta/apply_artifact.hpp"
-
 namespace shoal::publish {
 namespace {
 
@@ -32,8 +30,11 @@ delta::MakeOptions::Read reader_of(const DeltaSide& side) {
   };
 }
 
-Result<void> check_delta(const BuiltDelta& delta, const DeltaSide& old_side,
-                         const DeltaSide& new_side, const StopToken& stop, WorkerPool& pool) {
+}  // namespace
+
+Result<void> compare_applied(const delta::ArtifactHead& head, const delta::ReadNext& next,
+                             const DeltaSide& old_side, const DeltaSide& new_side,
+                             const StopToken& stop, WorkerPool& pool) {
   const auto& old_files = old_side.component.files;
   std::vector<TreeSource> sources;
   for (std::uint32_t i = 0; i < old_files.size(); ++i) {
@@ -41,12 +42,7 @@ Result<void> check_delta(const BuiltDelta& delta, const DeltaSide& old_side,
   }
   delta::ApplyOptions options;
   for (const auto& source : sources) options.old_files.push_back(&source);
-  std::uint64_t at = 0;
-  options.read = [&](MutableByteView out) -> Result<void> {
-    SHOAL_TRY(pread_exact(delta.blocks.get(), out, at, kBlocks));
-    at += out.size();
-    return {};
-  };
+  options.read = next;
   options.write = [&](FileIndex file, std::uint64_t offset, ByteView bytes) -> Result<void> {
     Bytes expected(bytes.size());
     SHOAL_TRY(reader_of(new_side)(file, offset, expected));
@@ -57,10 +53,8 @@ Result<void> check_delta(const BuiltDelta& delta, const DeltaSide& old_side,
   };
   options.workers = &pool;
   options.stop = stop;
-  return delta::apply_artifact(delta.made.head, options);
+  return delta::apply_artifact(head, options);
 }
-
-}  // namespace
 
 Result<BuiltDelta> build_delta(const DeltaSide& old_side, const DeltaSide& new_side,
                                const DeltaBuildOptions& options, WorkerPool& pool) {
@@ -82,7 +76,13 @@ Result<BuiltDelta> build_delta(const DeltaSide& old_side, const DeltaSide& new_s
   SHOAL_ASSIGN(out.made, delta::make_artifact({old_files, old_side.recipes},
                                               {new_files, new_side.recipes}, making));
   out.head = delta::format_head(old_files, new_files, out.made.head);
-  SHOAL_TRY(check_delta(out, old_side, new_side, options.stop, pool));
+  std::uint64_t at = 0;
+  const delta::ReadNext next = [&](MutableByteView bytes) -> Result<void> {
+    SHOAL_TRY(pread_exact(out.blocks.get(), bytes, at, kBlocks));
+    at += bytes.size();
+    return {};
+  };
+  SHOAL_TRY(compare_applied(out.made.head, next, old_side, new_side, options.stop, pool));
   return out;
 }
 

@@ -2,6 +2,7 @@
 // decoded again and compared. Private to `publish`.
 #pragma once
 
+#include "delta/apply_artifact.hpp"
 #include "delta/make_artifact.hpp"
 #include "publish/tree_content.hpp"
 
@@ -33,6 +34,12 @@ struct BuiltDelta {
 // Errors: cancelled, disk_full, io_error, internal (what it decodes to is not the new tree).
 Result<BuiltDelta> build_delta(const DeltaSide& old_side, const DeltaSide& new_side,
                                const DeltaBuildOptions& options, WorkerPool& pool);
+
+// Decodes the blocks that `next` gives, and compares every byte that they make with the new tree.
+// Errors: internal (they differ), cancelled, and those of decode() and of reading.
+Result<void> compare_applied(const delta::ArtifactHead& head, const delta::ReadNext& next,
+                             const DeltaSide& old_side, const DeltaSide& new_side,
+                             const StopToken& stop, WorkerPool& pool);
 
 // Appends the artifact, head and blocks, at the offset of a file.
 Result<void> write_artifact(const BuiltDelta& delta, int fd, std::uint64_t offset,

@@ -20,6 +20,8 @@ Result<ListedRelease> describe(const Layout& layout, const State& state, const s
     out.files += component.files.size();
     out.tree_bytes += component.total_bytes();
     out.edge_bytes += component.content.edge_bytes;
+    for (const auto& delta : component.deltas)
+      out.deltas.push_back({component.name, delta.from, delta.edge_bytes});
   }
   for (const auto& [channel, target] : list.channels)
     if (target == version) out.channels.push_back(channel);

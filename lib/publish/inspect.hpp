@@ -12,6 +12,12 @@
 
 namespace shoal::publish {
 
+struct ListedDelta {
+  std::string component;
+  std::string from;
+  std::uint64_t edge_bytes = 0;
+};
+
 struct ListedRelease {
   std::string version;
   std::vector<std::string> components;
@@ -19,6 +25,7 @@ struct ListedRelease {
   std::uint64_t files = 0;
   std::uint64_t tree_bytes = 0;
   std::uint64_t edge_bytes = 0;  // what fetching it from the edge costs
+  std::vector<ListedDelta> deltas;
 };
 
 struct ListedProduct {

@@ -29,6 +29,8 @@ class Layout {
   std::filesystem::path pending(const std::string& role) const {
     return pending() / (role + ".proposal");
   }
+  // Files out of bundles while deltas are made.
+  std::filesystem::path scratch() const { return root_ / ".scratch"; }
   // The timestamp that goes with a root that is being put in force (see root_apply.cpp).
   std::filesystem::path next_timestamp() const { return root_ / ".next-timestamp.json"; }
   std::filesystem::path timestamp() const { return metadata() / "timestamp.json"; }

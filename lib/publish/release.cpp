@@ -70,6 +70,7 @@ bool is_same_component(const content::Release& there, const content::Release& bu
   std::erase_if(only.components, [&](const auto& component) {
     return component.name != built.components.front().name;
   });
+  for (auto& component : only.components) component.deltas.clear();
   content::Release other = built;
   other.launch = there.launch;  // of the version, not of the component
   return content::format_release(only) == content::format_release(other);
@@ -132,6 +133,31 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
   return {};
 }
 
+Result<bool> Repository::complete(const ReleaseRequest& request, const BuildOptions& options,
+                                  const content::ChannelList& list, WorkerPool& pool,
+                                  BuiltRelease& built, ReleaseReport& report) const {
+  const std::string& version = options.version;
+  std::optional<content::Release> there;
+  if (std::ranges::find(list.versions, version) != list.versions.end()) {
+    SHOAL_ASSIGN(there, read_release(layout_, state_, options.product, version));
+    if (has_component(*there, options.component)) {
+      if (is_same_component(*there, built.release)) return true;
+      SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+      return fail(ErrorKind::conflict,
+                  fmt::format("version '{}' of '{}' is published already, with other content or "
+                              "other options",
+                              version, options.product),
+                  "Publish the tree under another version.");
+    }
+  }
+  SHOAL_ASSIGN(report.updates, add_deltas(layout_, state_, list, request.deltas, options,
+                                          request.stop, pool, built));
+  if (there) {
+    SHOAL_ASSIGN(built.release, join(*there, built.release));
+  }
+  return false;
+}
+
 Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStore& keys,
                                           WorkerPool& pool, const BuildProgress& progress) {
   SHOAL_TRY(check_request(request));
@@ -141,6 +167,7 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
 
   SHOAL_ASSIGN(auto list, channels_of(product));
   bool first = list.versions.empty();
+  SHOAL_TRY(delta_versions(list, version, request.deltas.from));
   BuildOptions options = request.build;
   if (options.trackers.empty()) {
     SHOAL_ASSIGN(auto info, read_repository_info(layout_, state_));
@@ -155,27 +182,14 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
   SHOAL_TRY(classify(component, request.config_patterns, content::FileClass::config));
   SHOAL_TRY(classify(component, request.create_once_patterns, content::FileClass::create_once));
 
-  ReleaseReport report{false, {}, built.statistics, std::move(built.warnings), {}};
+  ReleaseReport report;
+  SHOAL_ASSIGN(report.nothing_to_do, complete(request, options, list, pool, built, report));
+  report.statistics = built.statistics;
+  report.warnings = std::move(built.warnings);
   Edit edit;
   SHOAL_TRY(edit_product(edit, product, keys));
-  bool known = std::ranges::find(list.versions, version) != list.versions.end();
-  report.nothing_to_do = known;
-  if (known) {
-    SHOAL_ASSIGN(auto there, read_release(layout_, state_, product, version));
-    if (!has_component(there, options.component)) {
-      SHOAL_ASSIGN(built.release, join(there, built.release));
-      report.nothing_to_do = false;
-    } else if (!is_same_component(there, built.release)) {
-      SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
-      return fail(ErrorKind::conflict,
-                  fmt::format("version '{}' of '{}' is published already, with other content or "
-                              "other options",
-                              version, product),
-                  "Publish the tree under another version.");
-    }
-  } else {
+  if (std::ranges::find(list.versions, version) == list.versions.end())
     list.versions.push_back(version);
-  }
   if (!report.nothing_to_do) {
     Bytes release_json = to_bytes(content::format_release(built.release));
     // Again, with what was joined: two components must not claim one path.

@@ -17,6 +17,7 @@
 #include "publish/layout.hpp"
 #include "publish/proposal.hpp"
 #include "publish/release_builder.hpp"
+#include "publish/release_deltas.hpp"
 #include "publish/state.hpp"
 
 namespace shoal::publish {
@@ -56,7 +57,8 @@ struct ReleaseRequest {
   // Patterns of paths ('*' and '?' stay within a folder) of files that are the user's to change.
   std::vector<std::string> config_patterns;       // FileClass::config
   std::vector<std::string> create_once_patterns;  // FileClass::create_once
-  bool may_propose = false;                       // see Repository
+  DeltaRequest deltas;
+  bool may_propose = false;  // see Repository
   StopToken stop;
 };
 
@@ -64,6 +66,7 @@ struct ReleaseReport {
   bool nothing_to_do = false;         // exactly this was published before
   std::vector<std::string> channels;  // that now point at the version because of this call
   BuildStatistics statistics;
+  std::vector<UpdateCost> updates;  // what it costs who has an earlier version
   std::vector<std::string> warnings;
   std::optional<Proposal> proposal;  // instead of publishing
 };
@@ -183,6 +186,10 @@ class Repository {
   void put_target(Edit& edit, const std::string& product, TargetFile file) const;
   Result<std::vector<EarlierArtifact>> earlier_artifacts(const std::string& product,
                                                          const std::string& component_name) const;
+  // Joins what was built with what is there of the version; true: it is all there already.
+  Result<bool> complete(const ReleaseRequest& request, const BuildOptions& options,
+                        const content::ChannelList& list, WorkerPool& pool, BuiltRelease& built,
+                        ReleaseReport& report) const;
   Result<void> check_signers(const ReleaseRequest& request, KeyStore& keys);
   Result<content::ChannelList> channels_of(const std::string& product) const;
 

@@ -105,13 +105,28 @@ Result<content::Release> read_release(const Layout& layout, const State& state,
   return content::parse_release(bytes);
 }
 
-Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
-                                    const content::ContentArtifact& artifact) {
-  SHOAL_ASSIGN(auto torrent_bytes, read_target(layout, state, artifact.torrent_target));
+namespace {
+
+Result<ArtifactFiles> read_files(const Layout& layout, const State& state,
+                                 const std::string& torrent_target,
+                                 const std::string& index_target) {
+  SHOAL_ASSIGN(auto torrent_bytes, read_target(layout, state, torrent_target));
   SHOAL_ASSIGN(auto torrent, content::parse_torrent(torrent_bytes));
-  SHOAL_ASSIGN(auto index_bytes, read_target(layout, state, artifact.index_target));
+  SHOAL_ASSIGN(auto index_bytes, read_target(layout, state, index_target));
   SHOAL_ASSIGN(auto index, content::parse_edge_index(index_bytes));
   return ArtifactFiles{std::move(torrent), std::move(index)};
+}
+
+}  // namespace
+
+Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
+                                    const content::ContentArtifact& artifact) {
+  return read_files(layout, state, artifact.torrent_target, artifact.index_target);
+}
+
+Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
+                                    const content::DeltaArtifact& artifact) {
+  return read_files(layout, state, artifact.torrent_target, artifact.index_target);
 }
 
 }  // namespace shoal::publish

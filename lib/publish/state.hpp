@@ -49,5 +49,7 @@ struct ArtifactFiles {
 };
 Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
                                     const content::ContentArtifact& artifact);
+Result<ArtifactFiles> read_artifact(const Layout& layout, const State& state,
+                                    const content::DeltaArtifact& artifact);
 
 }  // namespace shoal::publish

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Deltas that stand alone, through the real program: what is made is the new tree, and whatever goes
-wrong leaves no folder that could be taken for one.
+"""Deltas, alone and in a release, through the real program: what is made is the new tree, and what
+goes wrong leaves no folder that could be taken for one.
 
     tree_deltas.py [--list] [SCENARIO]...
 """
@@ -15,7 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from harness import trees  # noqa: E402
+from harness.bench import Bench  # noqa: E402
 from harness.run import Scope, check, program, run, run_scenarios, wait_until  # noqa: E402
+from harness.world import PRODUCT  # noqa: E402
 
 
 def publish(*arguments, expect=0):
@@ -104,8 +106,26 @@ def a_killed_apply_leaves_no_tree():
         check(not trees.differences(new, out), "a whole tree")
 
 
+def a_release_with_deltas():
+    """The publisher makes, lists and checks a delta; a client that does not use it updates."""
+    with Scope("release-delta") as scope:
+        bench = Bench(scope, 8)
+        bench.installed()
+        bench.repository.release(bench.source["2"], "2",
+                                 more=("--delta-from", "last:1", "--memory", "500MB"))
+        listed = json.loads(publish("list", bench.repository.path, "--json")[0])
+        deltas = listed["products"][0]["releases"][1]["deltas"]
+        check([delta["from"] for delta in deltas] == ["1"], f"{deltas}")
+        text, _ = publish("check", bench.repository.path, "--apply-deltas", "--json")
+        report = json.loads(text)
+        check(report["good"] and report["deltas"] == 1 and not report["notes"], f"{report}")
+        bench.succeeds("update", "2")
+        publish("release", bench.repository.path, bench.source["1"], "--product", PRODUCT,
+                "--version", "3", "--keys", bench.repository.keys, "--delta-from", "0", expect=1)
+
+
 SCENARIOS = [a_delta_makes_the_new_tree, a_wrong_tree_or_delta_leaves_nothing,
-             a_killed_apply_leaves_no_tree]
+             a_killed_apply_leaves_no_tree, a_release_with_deltas]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))
