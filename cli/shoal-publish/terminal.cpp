@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -17,27 +19,46 @@
 namespace shoal::cli {
 namespace {
 
-constexpr std::size_t kMaxPassphraseBytes = 1024;
+constexpr std::size_t kMaxAnswerBytes = 1024;
 
-class EchoOff {
+// While a question stands, signals that end or stop a program wait until the terminal is as it was.
+// They interrupt the read, and take their course once the question is over.
+class Question {
  public:
-  explicit EchoOff(int fd) : fd_(fd) {
-    if (::tcgetattr(fd_, &saved_) != 0) return;
+  Question(int fd, bool echo) : fd_(fd) {
+    struct ::sigaction action{};
+    action.sa_handler = [](int signal) { received = signal; };  // no SA_RESTART: read() returns
+    received = 0;
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      ::sigaction(kSignals[i], nullptr, &saved_actions_[i]);
+      if (saved_actions_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+    if (echo || ::tcgetattr(fd_, &saved_) != 0) return;
     termios quiet = saved_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     changed_ = ::tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
   }
-  ~EchoOff() {
+  ~Question() {
     if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &saved_);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &saved_actions_[i], nullptr);
+    if (received != 0) ::raise(received);
   }
-  EchoOff(const EchoOff&) = delete;
-  EchoOff& operator=(const EchoOff&) = delete;
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  static int interrupted_by() { return received; }  // 0: by nothing
 
  private:
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+  static volatile std::sig_atomic_t received;
+
   int fd_;
   termios saved_{};
   bool changed_ = false;
+  std::array<struct ::sigaction, kSignals.size()> saved_actions_{};
 };
+volatile std::sig_atomic_t Question::received = 0;
 
 Result<void> write_text(int tty, std::string_view text) {
   if (::write(tty, text.data(), text.size()) < 0)
@@ -45,19 +66,35 @@ Result<void> write_text(int tty, std::string_view text) {
   return {};
 }
 
-Result<std::string> read_line(int tty, std::string_view question) {
-  SHOAL_TRY(write_text(tty, question));
+struct Answer {
   std::string line;
+  int interrupted_by = 0;
+};
+
+Result<Answer> ask_once(int tty, std::string_view question, bool echo) {
+  Question standing(tty, echo);
+  SHOAL_TRY(write_text(tty, question));
+  Answer answer;
   char c = 0;
-  while (::read(tty, &c, 1) == 1 && c != '\n' && line.size() < kMaxPassphraseBytes) line += c;
-  return line;
+  while (::read(tty, &c, 1) == 1 && c != '\n')
+    if (answer.line.size() <= kMaxAnswerBytes) answer.line += c;
+  answer.interrupted_by = Question::interrupted_by();
+  if (!echo || answer.interrupted_by != 0) SHOAL_TRY(write_text(tty, "\n"));
+  return answer;
 }
 
-Result<std::string> prompt(int tty, std::string_view question) {
-  EchoOff quiet(tty);
-  SHOAL_ASSIGN(auto line, read_line(tty, question));
-  SHOAL_TRY(write_text(tty, "\n"));
-  return line;
+// One line. What ends a program has ended this one by the time that a question is over, unless a
+// handler thinks better of it; after Ctrl-Z and 'fg' the question is put again.
+Result<std::string> ask(int tty, std::string_view question, bool echo) {
+  while (true) {
+    SHOAL_ASSIGN(auto answer, ask_once(tty, question, echo));
+    if (answer.interrupted_by == SIGTSTP) continue;
+    if (answer.interrupted_by != 0) return fail(ErrorKind::cancelled, "interrupted at a question");
+    if (answer.line.size() > kMaxAnswerBytes)
+      return fail(ErrorKind::invalid_request,
+                  fmt::format("the answer is longer than {} bytes", kMaxAnswerBytes));
+    return std::move(answer.line);
+  }
 }
 
 }  // namespace
@@ -72,12 +109,12 @@ publish::AskPassphrase ask_passphrase(bool twice) {
                   "the keys need a passphrase, and there is no terminal to ask for it",
                   "Set SHOAL_PASSPHRASE, or make keys with --no-passphrase.");
     SHOAL_ASSIGN(auto passphrase,
-                 prompt(tty.get(), fmt::format("Passphrase for {}: ", key_file.string())));
+                 ask(tty.get(), fmt::format("Passphrase for {}: ", key_file.string()), false));
     if (passphrase.empty())
       return fail(ErrorKind::wrong_passphrase, "the passphrase is empty",
                   "Enter one, or make keys with --no-passphrase.");
     if (twice) {
-      SHOAL_ASSIGN(auto again, prompt(tty.get(), "The same again: "));
+      SHOAL_ASSIGN(auto again, ask(tty.get(), "The same again: ", false));
       if (again != passphrase)
         return fail(ErrorKind::wrong_passphrase, "the two passphrases differ", "Try again.");
     }
@@ -91,7 +128,7 @@ Result<void> confirm(std::string_view question) {
     return fail(ErrorKind::invalid_request, "there is no terminal to ask whether to sign",
                 "Read what is above, and give --yes.");
   std::fflush(stdout);
-  SHOAL_ASSIGN(auto answer, read_line(tty.get(), question));
+  SHOAL_ASSIGN(auto answer, ask(tty.get(), question, true));
   if (answer == "y" || answer == "Y" || answer == "yes") return {};
   return fail(ErrorKind::cancelled, "nothing was signed");
 }
