@@ -85,7 +85,9 @@ def main():
                   {"kind": "update" if there else "install", "product": arguments.product})
     while change["state"] not in ENDED:
         draw(change)
-        name, data = next(stream)
+        name, data = next(stream, ("end", None))
+        if name == "end":
+            raise ConnectionResetError  # the change goes on when the daemon is back
         if name == "change" and data["id"] == change["id"]:
             change = data
         elif name == "resync":  # events were lost: ask for the whole
@@ -93,12 +95,15 @@ def main():
     draw(change)
     print()
     if change["state"] != "done":
-        error = change.get("error") or {}
-        sys.exit(f"launcher: {change['state']}: {error.get('message', '')}")
+        error = change.get("error")
+        why = f" {error['message']}. {error['remedy']}" if error else ""
+        sys.exit(f"launcher: {change['state']}.{why}")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (FileNotFoundError, ConnectionRefusedError):
+    except (FileNotFoundError, ConnectionError, http.client.HTTPException):
         sys.exit("launcher: the daemon does not answer; is shoald running?")
+    except KeyboardInterrupt:
+        sys.exit("\nlauncher: the daemon goes on without this window")

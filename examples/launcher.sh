@@ -12,7 +12,10 @@ api() {  # METHOD PATH [JSON]; an error of the API is shown as the daemon words 
   local answer status
   answer=$(curl --silent --show-error --unix-socket "$socket" --request "$1" \
     ${3:+--header 'Content-Type: application/json' --data "$3"} \
-    --write-out '\n%{http_code}' "http://shoal/v1$2")
+    --write-out '\n%{http_code}' "http://shoal/v1$2") || {
+    echo "launcher: the daemon does not answer; is shoald running?" >&2
+    exit 1
+  }
   status=${answer##*$'\n'}
   answer=${answer%$'\n'*}
   if [[ $status -ge 400 ]]; then
@@ -26,6 +29,7 @@ installed() {
   api GET /installs | jq -ce --arg p "$product" '.installs[] | select(.product == $p)'
 }
 
+api GET /system >/dev/null
 kind=update
 installed >/dev/null || kind=install
 change=$(api POST /changes "$(jq -nc --arg k "$kind" --arg p "$product" '{kind: $k, product: $p}')")

@@ -63,8 +63,10 @@ def launchers_say_what_is_wrong():
                         [PYTHON, "absent", "--socket", machine.socket]):
             _, err = run(command, expect=1)
             check("launcher: " in err and "absent" in err, f"{command[0].name}: {err}")
-        _, err = run([PYTHON, PRODUCT, "--socket", scope.path / "nowhere"], expect=1)
-        check("is shoald running" in err, err)
+        for command in ([SHELL, PRODUCT, scope.path / "nowhere"],
+                        [PYTHON, PRODUCT, "--socket", scope.path / "nowhere"]):
+            out, err = run(command, expect=1)
+            check("is shoald running" in err and not out, f"{command[0].name}: {out} {err}")
 
 
 SCENARIOS = [shell_launcher, python_launcher, launchers_say_what_is_wrong]
