@@ -134,7 +134,7 @@ Result<void> confirm(std::string_view question) {
 }
 
 std::string human_bytes(std::uint64_t bytes) {
-  constexpr std::array kUnits = {"B", "KB", "MB", "GB", "TB"};
+  constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(bytes);
   std::size_t unit = 0;
   while (value >= 1000 && unit + 1 < kUnits.size()) {
