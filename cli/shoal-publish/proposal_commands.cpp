@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -227,9 +228,15 @@ Result<int> proposal_sign(const CommonOptions& common, ProposalKind kind,
 
 Result<int> proposal_apply(const CommonOptions& common, ProposalKind kind,
                            const ProposalOptions& options) {
-  SHOAL_ASSIGN(auto proposal, read_proposal(options.files.front(), kind));
+  auto read_good = [&](const std::filesystem::path& file) -> Result<Proposal> {
+    SHOAL_ASSIGN(auto read, read_proposal(file, kind));
+    SHOAL_ASSIGN(auto checked, publish::check_proposal(read));
+    publish::keep_good_signatures(read, checked);
+    return read;
+  };
+  SHOAL_ASSIGN(auto proposal, read_good(options.files.front()));
   for (std::size_t i = 1; i < options.files.size(); ++i) {
-    SHOAL_ASSIGN(auto copy, read_proposal(options.files[i], kind));
+    SHOAL_ASSIGN(auto copy, read_good(options.files[i]));
     SHOAL_TRY(publish::merge_signatures(proposal, copy));
   }
   SHOAL_ASSIGN(auto repository, open_repository(common));
@@ -249,10 +256,17 @@ Result<int> proposal_apply(const CommonOptions& common, ProposalKind kind,
   if (!report.signed_anew.empty())
     fmt::print(" Signed anew: {}.", fmt::join(report.signed_anew, ", "));
   fmt::print("\n");
-  if (kind == ProposalKind::root)
+  if (kind != ProposalKind::root) return kOk;
+  fmt::print("Root {} is in force. Clients take it up with their next refresh; new ones get {}.\n",
+             repository.state().root.version, (common.repository / "root.json").string());
+  if (std::ranges::find(report.signed_anew, "timestamp") == report.signed_anew.end())
     fmt::print(
-        "Root {} is in force. Clients take it up with their next refresh; new ones get {}.\n",
-        repository.state().root.version, (common.repository / "root.json").string());
+        "The timestamp's keys are not here: run 'shoal-publish refresh' with them, so that clients "
+        "that\nask for the timestamp first hear of it, too.\n");
+  if (!report.seamless)
+    fmt::print(
+        "An old key could not sign along: a client in the middle of a refresh may be refused "
+        "once.\n");
   return kOk;
 }
 

@@ -67,6 +67,7 @@ class Doctor {
     check_expiry(name, expires);
     check_threshold(name, party);
     if (keys_) check_keys_here(name, party.role);
+    if (keys_) check_key_files(name, party.role);
     report_.roles.push_back(std::move(role));
   }
 
@@ -128,7 +129,37 @@ class Doctor {
            "Others must sign it, by a proposal.");
   }
 
+  // How the secret keys that are here are kept.
+  void check_key_files(const std::string& role, const trust::RoleKeys& allowed) {
+    const bool online = role == "snapshot" || role == "timestamp";
+    for (const auto& id : allowed.key_ids) {
+      auto file = keys_->file_of_key(id);
+      if (!file) continue;
+      if (file->readable_by_others)
+        find(Severity::warning, role,
+             fmt::format("others on this machine can read {}", file->path.native()),
+             "chmod 600, and a new key if somebody may have read it.");
+      if (!file->sealed && !online)
+        find(Severity::warning, role,
+             fmt::format("{} is not sealed under a passphrase", file->path.native()),
+             "Whoever gets hold of the file can sign: make a new key, and remove this one.");
+    }
+  }
+
   void check_delegation(const trust::Delegation& delegation) {
+    if (!delegation.path_hash_prefixes.empty())
+      find(Severity::warning, printable(delegation.role),
+           "speaks for files by the hashes of their names, beyond its own folder",
+           "Check who delegated that to it.");
+    for (auto online : {"snapshot", "timestamp"})
+      for (const auto& id : keys_of_role(state_.root, online).key_ids) {
+        const auto& ids = delegation.keys.key_ids;
+        if (std::ranges::find(ids, id) != ids.end())
+          find(Severity::warning, printable(delegation.role),
+               fmt::format("its key {} also signs {}, which is done on a machine that is online",
+                           printable(id.substr(0, kMinIdDigits)), online),
+               "Give it a key of its own, with 'delegate'.");
+      }
     for (const auto& path : delegation.paths)
       if (!path.starts_with(delegation.role + "/"))
         find(Severity::warning, printable(delegation.role),
@@ -230,13 +261,10 @@ Result<DoctorReport> diagnose(const std::filesystem::path& repository, UtcSecond
   if (state) return Doctor(layout, *state, now, keys).run();
   if (state.error().kind == ErrorKind::not_found && !std::filesystem::exists(layout.timestamp()))
     return std::unexpected(std::move(state.error()));
-  std::error_code ignored;
-  bool unfinished = std::filesystem::exists(layout.next_timestamp(), ignored);
   DoctorReport report;
   report.findings.push_back(
       {Severity::breaks, "", state.error().message,
-       unfinished ? "A change of root was interrupted: run 'shoal-publish refresh'."
-                  : "Put the file back from a copy; 'check' lists everything that is damaged."});
+       "Put the file back from a copy; 'check' lists everything that is damaged."});
   return report;
 }
 

@@ -133,8 +133,15 @@ void KeyStore::index() {
     auto file = read_key_file(path);
     auto key = file ? trust::parse_public_key_file(*file)
                     : Result<trust::PublicKey>(std::unexpected(file.error()));
+    if (!key) return;
     // Public halves are parsed too; but what they name cannot sign.
-    if (key && trust::key_file_is_sealed(*file)) by_id_.emplace(trust::key_id(*key), path);
+    auto sealed = trust::key_file_is_sealed(*file);
+    if (!sealed) return;
+    std::error_code error;
+    auto mode = fs::status(path, error).permissions();
+    constexpr auto kOthers = fs::perms::group_read | fs::perms::others_read;
+    by_id_.emplace(trust::key_id(*key),
+                   KeyFile{path, *sealed, !error && (mode & kOthers) != fs::perms::none});
   };
   for (const auto& place : places_) {
     std::error_code error;
@@ -151,6 +158,12 @@ void KeyStore::index() {
   }
 }
 
+std::optional<KeyStore::KeyFile> KeyStore::file_of_key(const std::string& id) {
+  index();
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::size_t KeyStore::count(const trust::RoleKeys& allowed) {
   index();
   return static_cast<std::size_t>(
@@ -163,7 +176,7 @@ Result<std::vector<const trust::SigningKey*>> KeyStore::signers(const trust::Rol
   for (const auto& id : allowed.key_ids) {
     auto found = by_id_.find(id);
     if (found == by_id_.end()) continue;
-    SHOAL_ASSIGN(const auto* key, open(found->second));
+    SHOAL_ASSIGN(const auto* key, open(found->second.path));
     // The public part was not authenticated until now.
     if (key->id() == id) out.push_back(key);
   }

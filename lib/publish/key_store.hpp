@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,14 @@ class KeyStore {
   Result<const trust::SigningKey*> load(KeyRole role);
   bool has(KeyRole role) const;
 
+  // Of the key with that id, without opening it; none when it is not here.
+  struct KeyFile {
+    std::filesystem::path path;
+    bool sealed = false;
+    bool readable_by_others = false;  // than its owner
+  };
+  std::optional<KeyFile> file_of_key(const std::string& id);
+
   // How many of a role's keys are here, sealed or not. Files that are no keys count for nothing.
   std::size_t count(const trust::RoleKeys& allowed);
   // Those keys, opened. Fewer than the threshold (none, even) is no error here. Errors:
@@ -70,7 +79,7 @@ class KeyStore {
   trust::KdfCost cost_;
   std::vector<std::unique_ptr<trust::KeyBox>> boxes_;  // one for each passphrase given so far
   bool indexed_ = false;
-  std::map<std::string, std::filesystem::path> by_id_;  // what the files say, before being opened
+  std::map<std::string, KeyFile> by_id_;  // what the files say, before being opened
   std::map<std::filesystem::path, trust::SigningKey> opened_;
 };
 

@@ -9,8 +9,8 @@
 
 namespace shoal::publish {
 
-std::filesystem::path Layout::metadata(std::uint64_t version, const std::string& role) const {
-  return metadata() / fmt::format("{}.{}.json", version, role);
+std::string metadata_name(std::uint64_t version, const std::string& role) {
+  return fmt::format("{}.{}.json", version, role);
 }
 
 std::filesystem::path Layout::target(const RelativePath& path, const Digest& hash) const {

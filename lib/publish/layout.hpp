@@ -13,6 +13,10 @@
 
 namespace shoal::publish {
 
+inline constexpr const char* kTimestampName = "timestamp.json";
+// "<version>.<role>.json"; a product's id needs no escaping on a disk.
+std::string metadata_name(std::uint64_t version, const std::string& role);
+
 class Layout {
  public:
   explicit Layout(std::filesystem::path root) : root_(std::move(root)) {}
@@ -31,11 +35,12 @@ class Layout {
   }
   // Files out of bundles while deltas are made.
   std::filesystem::path scratch() const { return root_ / ".scratch"; }
-  // The timestamp that goes with a root that is being put in force (see root_apply.cpp).
-  std::filesystem::path next_timestamp() const { return root_ / ".next-timestamp.json"; }
-  std::filesystem::path timestamp() const { return metadata() / "timestamp.json"; }
-  // "<version>.<role>.json"; a product's id needs no escaping on a disk.
-  std::filesystem::path metadata(std::uint64_t version, const std::string& role) const;
+  // Changes places with metadata() when files must take effect together (see metadata_swap.hpp).
+  std::filesystem::path staged_metadata() const { return root_ / ".staged-metadata"; }
+  std::filesystem::path timestamp() const { return metadata() / kTimestampName; }
+  std::filesystem::path metadata(std::uint64_t version, const std::string& role) const {
+    return metadata() / metadata_name(version, role);
+  }
   // Consistent snapshots: "<folder>/<hash>.<name>".
   std::filesystem::path target(const RelativePath& path, const Digest& hash) const;
 

@@ -102,6 +102,10 @@ Result<std::vector<std::string>> sign_proposal(Proposal& proposal, const Checked
 // The roles that this key may sign.
 std::vector<std::string> roles_of_key(const CheckedProposal& checked, const std::string& key_id);
 
+// Drops signatures that count for nothing: wrong ones, and those of keys that may not sign. They
+// would be published, and a wrong one would stand in the way of a right one of the same key.
+void keep_good_signatures(Proposal& proposal, const CheckedProposal& checked);
+
 // Takes over the signatures of a copy that went to somebody else. Errors: conflict when it is not
 // the same proposal.
 Result<void> merge_signatures(Proposal& into, const Proposal& other);

@@ -183,6 +183,20 @@ Result<void> check_descends_from(const Proposal& proposal, ByteView trusted_root
               "Do not sign: it is for another repository, or made to deceive you.");
 }
 
+void keep_good_signatures(Proposal& proposal, const CheckedProposal& checked) {
+  for (auto& proposed : proposal.roles) {
+    std::set<std::string> good;
+    for (const auto& role : checked.roles) {
+      if (role.role != proposed.role) continue;
+      for (auto& id : role.after.signed_by(proposed)) good.insert(std::move(id));
+      if (role.before)
+        for (auto& id : role.before->signed_by(proposed)) good.insert(std::move(id));
+    }
+    std::erase_if(proposed.signatures,
+                  [&](const auto& entry) { return !good.contains(entry.key_id); });
+  }
+}
+
 std::vector<std::string> roles_of_key(const CheckedProposal& checked, const std::string& key_id) {
   std::vector<std::string> out;
   auto in = [&](const Party& party) {

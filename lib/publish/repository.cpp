@@ -39,9 +39,9 @@ Result<Repository> Repository::open(const std::filesystem::path& root, Environme
         fmt::format("{} is not a repository: it has no metadata/timestamp.json", root.native()),
         "Make one with 'shoal-publish init'.");
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
-  SHOAL_TRY(finish_root_change(layout));
   SHOAL_ASSIGN(auto state, load_state(layout));
   SHOAL_TRY(renew_root_copy(layout, state));
+  SHOAL_TRY(remove_staged_metadata(layout));
   SHOAL_TRY(remove_unfinished(layout, state));
   return Repository(std::move(layout), std::move(lock), std::move(state), std::move(environment));
 }
@@ -106,7 +106,18 @@ Result<void> Repository::renew_root(KeyStore& keys) {
   trust::Root next = state_.root;
   ++next.version;
   next.expires = environment_.now + environment_.lifetimes.root;
-  return put_root_in_force(trust::sign_root(next, signers), next);
+  Bytes root = trust::sign_root(next, signers);
+  SHOAL_TRY(write(layout_.metadata(next.version, "root"), root));
+  state_.root = std::move(next);
+  return write(layout_.root_copy(), root);
+}
+
+bool Repository::root_is_announced() const {
+  std::error_code root_error, timestamp_error;
+  auto root =
+      std::filesystem::last_write_time(layout_.metadata(state_.root.version, "root"), root_error);
+  auto timestamp = std::filesystem::last_write_time(layout_.timestamp(), timestamp_error);
+  return root_error || timestamp_error || root <= timestamp;
 }
 
 Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& options) {
@@ -131,8 +142,11 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
     if (enough) report.renewed.push_back(role);
     return enough ? &here : &elsewhere;
   };
-  if (judge("root", state_.root.expires, lifetimes.root, state_.root.root))
+  bool announce = !root_is_announced();
+  if (judge("root", state_.root.expires, lifetimes.root, state_.root.root)) {
     SHOAL_TRY(renew_root(keys));
+    announce = true;
+  }
   if (auto* edit = judge("targets", state_.targets.expires, lifetimes.targets, state_.root.targets))
     edit->targets = state_.targets;
   for (const auto& delegation : state_.targets.delegations) {
@@ -143,7 +157,7 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
   bool new_snapshot =
       is_due(state_.snapshot.expires, lifetimes.snapshot, lifetimes.renew_in_last_percent);
   bool changes = here.targets || !here.products.empty();
-  if (changes || new_snapshot ||
+  if (changes || new_snapshot || announce ||
       is_due(state_.timestamp.expires, lifetimes.timestamp,
              lifetimes.renew_timestamp_in_last_percent)) {
     State next = state_;

@@ -15,6 +15,7 @@
 #include "base/worker_pool.hpp"
 #include "publish/key_store.hpp"
 #include "publish/layout.hpp"
+#include "publish/metadata_swap.hpp"
 #include "publish/proposal.hpp"
 #include "publish/release_builder.hpp"
 #include "publish/release_deltas.hpp"
@@ -34,13 +35,12 @@ struct Lifetimes {
   int renew_timestamp_in_last_percent = 86;
 };
 
-// Every write of the commit goes through this: tests stop it anywhere.
-using WriteFile = std::function<Result<void>(const std::filesystem::path&, ByteView)>;
-
 struct Environment {
   UtcSeconds now{};
   Lifetimes lifetimes{};
-  WriteFile write;  // empty: write_file_atomic
+  // Every change of the disk in a commit goes through these: tests stop it anywhere.
+  WriteFile write;               // empty: write_file_atomic
+  BeforeChange before_change{};  // may be empty
 };
 
 struct InitReport {
@@ -97,7 +97,8 @@ struct DelegateRequest {
 
 struct ApplyReport {
   std::vector<std::string> signed_anew;  // roles besides those of the proposal
-  // False: for a moment during the change, clients were refused (a lost key could not sign).
+  // False: a lost key could not sign along, so that a client in the middle of a refresh may be
+  // refused once.
   bool seamless = true;
 };
 
@@ -136,8 +137,11 @@ class Repository {
   // Says whose keys sign a product, new or not; what is published of it is signed anew when its
   // signatures would no longer do. Errors: invalid_request, not_allowed.
   Result<ChangeReport> delegate(const DelegateRequest& request, KeyStore& keys);
-  // Publishes what a proposal holds. Errors: signature_invalid (signatures are missing), conflict
-  // (something else was published since), not_allowed (the online keys are not here).
+  // Publishes what a proposal holds. A root also gets a new timestamp, so that clients that ask for
+  // that first learn of it; where its key is not here and not needed, that is left to refresh().
+  // Errors: signature_invalid (signatures are missing), conflict (something else was published
+  // since), not_allowed (the online keys are not here; the file system cannot do what a lost key
+  // asks for).
   Result<ApplyReport> apply(const Proposal& proposal, KeyStore& keys);
 
  private:
@@ -158,26 +162,28 @@ class Repository {
                                             bool plain_keys, const content::RepositoryInfo& info,
                                             const Environment& environment);
 
-  // The snapshot and the timestamp of a state, signed. An empty snapshot: the one in force stays.
-  struct OnlineFiles {
-    Bytes snapshot, timestamp;
-  };
-
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;
   // The edited roles at their next versions, signed by the keys at hand; `next` takes them over.
   Result<std::vector<ProposedRole>> sign_roles(const Edit& edit, KeyStore& keys, State& next) const;
   Result<void> write_files(const std::vector<TargetFile>& files) const;
-  Result<void> write_roles(const std::vector<ProposedRole>& roles, State& next) const;
-  Result<OnlineFiles> sign_online(State& next, bool new_snapshot, KeyStore& keys) const;
+  // The files that make `next` the state in force: the roles, the snapshot if there is to be a new
+  // one, and last the timestamp. Everything is signed before anything is written.
+  Result<std::vector<MetadataFile>> sign_metadata(const std::vector<ProposedRole>& roles,
+                                                  State& next, bool new_snapshot,
+                                                  KeyStore& keys) const;
   Result<void> publish(State next, const std::vector<ProposedRole>& roles, bool new_snapshot,
                        KeyStore& keys);
   Result<void> write(const std::filesystem::path& path, ByteView bytes) const;
-  Result<void> put_root_in_force(const Bytes& root, trust::Root body);
+  Result<void> write_metadata(const std::vector<MetadataFile>& files) const;
   Result<void> renew_root(KeyStore& keys);
+  // Whether there was a timestamp since the newest root, going by when the files were written.
+  bool root_is_announced() const;
   Result<trust::Root> check_root(const Bytes& root) const;
   Result<ApplyReport> apply_root(const Proposal& proposal, KeyStore& keys);
+  Result<ApplyReport> put_root_in_force(const Bytes& root, State next,
+                                        const std::vector<ProposedRole>& roles, KeyStore& keys);
   Result<ApplyReport> apply_product(const Proposal& proposal, KeyStore& keys);
   Result<std::vector<ProposedRole>> take_over(const Proposal& proposal, State& next) const;
   bool is_due(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const;

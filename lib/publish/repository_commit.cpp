@@ -30,7 +30,13 @@ Result<Party> party_of(const State& state, const std::string& role) {
 }  // namespace
 
 Result<void> Repository::write(const std::filesystem::path& path, ByteView bytes) const {
+  if (environment_.before_change) SHOAL_TRY(environment_.before_change());
   return environment_.write ? environment_.write(path, bytes) : write_file_atomic(path, bytes);
+}
+
+Result<void> Repository::write_metadata(const std::vector<MetadataFile>& files) const {
+  for (const auto& file : files) SHOAL_TRY(write(layout_.metadata() / file.name, file.bytes));
+  return {};
 }
 
 Result<void> Repository::write_files(const std::vector<TargetFile>& files) const {
@@ -67,7 +73,11 @@ Result<std::vector<ProposedRole>> Repository::sign_roles(const Edit& edit, KeySt
   return roles;
 }
 
-Result<void> Repository::write_roles(const std::vector<ProposedRole>& roles, State& next) const {
+namespace {
+
+// The roles' files; the snapshot of `next` is to list them.
+Result<std::vector<MetadataFile>> list_roles(const std::vector<ProposedRole>& roles, State& next) {
+  std::vector<MetadataFile> files;
   for (const auto& role : roles) {
     Bytes bytes = role.file();
     if (bytes.size() > trust::Limits{}.targets_bytes)
@@ -77,13 +87,16 @@ Result<void> Repository::write_roles(const std::vector<ProposedRole>& roles, Sta
     auto version =
         role.role == "targets" ? next.targets.version : next.products.at(role.role).version;
     next.snapshot.meta[role.role] = trust::describe_metadata(bytes, version);
-    SHOAL_TRY(write(layout_.metadata(version, role.role), bytes));
+    files.push_back({metadata_name(version, role.role), std::move(bytes)});
   }
-  return {};
+  return files;
 }
 
-Result<Repository::OnlineFiles> Repository::sign_online(State& next, bool new_snapshot,
-                                                        KeyStore& keys) const {
+}  // namespace
+
+Result<std::vector<MetadataFile>> Repository::sign_metadata(const std::vector<ProposedRole>& roles,
+                                                            State& next, bool new_snapshot,
+                                                            KeyStore& keys) const {
   // While a root is being replaced, the keys of both may sign: see root_apply.cpp.
   auto signers_of = [&](const trust::RoleKeys& now, const trust::RoleKeys& before,
                         std::string_view role) -> Result<std::vector<const trust::SigningKey*>> {
@@ -93,33 +106,27 @@ Result<Repository::OnlineFiles> Repository::sign_online(State& next, bool new_sn
       if (std::ranges::find(signers, key) == signers.end()) signers.push_back(key);
     return signers;
   };
-  OnlineFiles out;
+  SHOAL_ASSIGN(auto files, list_roles(roles, next));
   SHOAL_ASSIGN(auto timestamp_signers,
                signers_of(next.root.timestamp, state_.root.timestamp, "timestamp"));
   if (new_snapshot) {
     SHOAL_ASSIGN(auto signers, signers_of(next.root.snapshot, state_.root.snapshot, "snapshot"));
     ++next.snapshot.version;
     next.snapshot.expires = environment_.now + environment_.lifetimes.snapshot;
-    out.snapshot = trust::sign_snapshot(next.snapshot, signers);
-    next.timestamp.snapshot = trust::describe_metadata(out.snapshot, next.snapshot.version);
+    Bytes snapshot = trust::sign_snapshot(next.snapshot, signers);
+    next.timestamp.snapshot = trust::describe_metadata(snapshot, next.snapshot.version);
+    files.push_back({metadata_name(next.snapshot.version, "snapshot"), std::move(snapshot)});
   }
   ++next.timestamp.version;
   next.timestamp.expires = environment_.now + environment_.lifetimes.timestamp;
-  out.timestamp = trust::sign_timestamp(next.timestamp, timestamp_signers);
-  return out;
+  files.push_back({kTimestampName, trust::sign_timestamp(next.timestamp, timestamp_signers)});
+  return files;
 }
 
 Result<void> Repository::publish(State next, const std::vector<ProposedRole>& roles,
                                  bool new_snapshot, KeyStore& keys) {
-  new_snapshot = new_snapshot || !roles.empty();
-  // The keys first: a wrong passphrase must not leave half a release behind.
-  if (new_snapshot) SHOAL_TRY(keys.enough_signers(next.root.snapshot, "snapshot"));
-  SHOAL_TRY(keys.enough_signers(next.root.timestamp, "timestamp"));
-  SHOAL_TRY(write_roles(roles, next));
-  SHOAL_ASSIGN(auto online, sign_online(next, new_snapshot, keys));
-  if (new_snapshot)
-    SHOAL_TRY(write(layout_.metadata(next.snapshot.version, "snapshot"), online.snapshot));
-  SHOAL_TRY(write(layout_.timestamp(), online.timestamp));
+  SHOAL_ASSIGN(auto files, sign_metadata(roles, next, new_snapshot || !roles.empty(), keys));
+  SHOAL_TRY(write_metadata(files));
   state_ = std::move(next);
   return {};
 }

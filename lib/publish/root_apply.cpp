@@ -1,9 +1,10 @@
-// Publishing what several people signed. A new root whose online keys differ takes two files that
-// clients read one after the other, the root and the timestamp: there must be no moment between in
-// which they do not fit. So the snapshot and the timestamp are signed by the old keys and the new
-// ones, wherever the old are at hand. Where they are lost, the timestamp in force gets the new
-// keys' signature in addition, and the one that goes with the new root waits in
-// .next-timestamp.json, for the next publisher to put in place should this one be killed.
+// Publishing what several people signed. Clients read a root, a timestamp, a snapshot and targets
+// one after the other: there must be no moment in which they do not fit. So what the old root's
+// clients read is made to satisfy the new root's as well, then the root follows, and then a new
+// timestamp, by which those hear of it who ask for that first. To the timestamp in force,
+// signatures can be added; a new snapshot and its timestamp are signed by the old keys and the new.
+// Where the old ones are lost no order will do, and all of it takes effect as one step
+// (metadata_swap.hpp).
 #include "publish/root_apply.hpp"
 
 #include <fmt/core.h>
@@ -91,28 +92,11 @@ Result<void> check_targets_here(const Layout& layout, const State& state,
 
 }  // namespace
 
-Result<void> finish_root_change(const Layout& layout) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(layout.next_timestamp(), ignored)) return {};
-  if (!load_state(layout)) {
-    SHOAL_ASSIGN(auto bytes, read_file(layout.next_timestamp(), kLimits.timestamp_bytes));
-    SHOAL_TRY(write_file_atomic(layout.timestamp(), bytes));
-  }
-  std::filesystem::remove(layout.next_timestamp(), ignored);
-  return {};
-}
-
 Result<void> renew_root_copy(const Layout& layout, const State& state) {
   SHOAL_ASSIGN(auto newest,
                read_file(layout.metadata(state.root.version, "root"), kLimits.root_bytes));
   SHOAL_ASSIGN(auto copy, read_file(layout.root_copy(), kLimits.root_bytes));
   return copy == newest ? Result<void>{} : write_file_atomic(layout.root_copy(), newest);
-}
-
-Result<void> Repository::put_root_in_force(const Bytes& root, trust::Root body) {
-  SHOAL_TRY(write(layout_.metadata(body.version, "root"), root));
-  state_.root = std::move(body);
-  return write(layout_.root_copy(), root);
 }
 
 Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) {
@@ -183,6 +167,9 @@ Result<trust::Root> Repository::check_root(const Bytes& root) const {
                read_file(layout_.metadata(state_.root.version, "root"), kLimits.root_bytes));
   SHOAL_ASSIGN(auto chain, trust::TrustedMetadata::begin(newest, UtcSeconds{}, kLimits));
   SHOAL_ASSIGN(auto document, trust::parse_root(root, kLimits));
+  SHOAL_ASSIGN(auto in_force, trust::parse_root(newest, kLimits));
+  if (document.signed_bytes == in_force.signed_bytes)
+    return fail(ErrorKind::conflict, "the proposal was applied already", "Nothing is left to do.");
   if (document.body.version != state_.root.version + 1) return superseded("root");
   auto followed = chain.update_root(root);
   if (!followed) SHOAL_TRY(explain_missing(fail(std::move(followed.error())), "root"));
@@ -197,45 +184,49 @@ Result<ApplyReport> Repository::apply_root(const Proposal& proposal, KeyStore& k
   State next = state_;
   SHOAL_ASSIGN(next.root, check_root(root));
   SHOAL_ASSIGN(auto roles, take_over(proposal, next));
-  SHOAL_ASSIGN(auto old, read_in_force(layout_, state_));
+  return put_root_in_force(root, std::move(next), roles, keys);
+}
+
+Result<ApplyReport> Repository::put_root_in_force(const Bytes& root, State next,
+                                                  const std::vector<ProposedRole>& roles,
+                                                  KeyStore& keys) {
+  SHOAL_ASSIGN(auto now, read_in_force(layout_, state_));
   if (!roles.empty()) {
-    SHOAL_ASSIGN(old.targets, trust::parse_targets(roles.front().file(), "targets", kLimits));
+    SHOAL_ASSIGN(now.targets, trust::parse_targets(roles.front().file(), "targets", kLimits));
   }
-  if (!satisfies(old.targets, next.root.targets, next.root)) return superseded("targets");
-  bool new_snapshot = !roles.empty() || !satisfies(old.snapshot, next.root.snapshot, next.root);
-  if (!new_snapshot && satisfies(old.timestamp, next.root.timestamp, next.root)) {
-    SHOAL_TRY(put_root_in_force(root, std::move(next.root)));
-    return ApplyReport{};
-  }
-  // Everything is signed before anything is written.
-  State probe = next;
-  SHOAL_TRY(sign_online(probe, new_snapshot, keys));
-  SHOAL_TRY(write_roles(roles, next));
-  SHOAL_ASSIGN(auto online, sign_online(next, new_snapshot, keys));
-  if (new_snapshot)
-    SHOAL_TRY(write(layout_.metadata(next.snapshot.version, "snapshot"), online.snapshot));
+  if (!satisfies(now.targets, next.root.targets, next.root)) return superseded("targets");
   const auto& before = state_.root;
-  bool seamless = satisfies(old.targets, before.targets, before);
-  SHOAL_ASSIGN(auto timestamp, trust::parse_timestamp(online.timestamp, kLimits));
-  seamless = seamless && satisfies(timestamp, before.timestamp, before);
-  if (new_snapshot) {
-    SHOAL_ASSIGN(auto snapshot, trust::parse_snapshot(online.snapshot, kLimits));
-    seamless = seamless && satisfies(snapshot, before.snapshot, before);
+  ApplyReport report;
+  // What comes before the root; everything is signed before anything is written.
+  std::vector<MetadataFile> files;
+  if (!roles.empty() || !satisfies(now.snapshot, next.root.snapshot, next.root)) {
+    SHOAL_ASSIGN(files, sign_metadata(roles, next, true, keys));
+    SHOAL_ASSIGN(now.timestamp, trust::parse_timestamp(files.back().bytes, kLimits));
+    SHOAL_ASSIGN(now.snapshot, trust::parse_snapshot(files[files.size() - 2].bytes, kLimits));
+    report.signed_anew = {"snapshot"};
+  } else if (!satisfies(now.timestamp, next.root.timestamp, next.root)) {
+    SHOAL_ASSIGN(auto signers, keys.enough_signers(next.root.timestamp, "timestamp"));
+    files.push_back({kTimestampName, signed_also_by(now.timestamp, signers)});
   }
-  if (!seamless) {
-    SHOAL_ASSIGN(auto signers, keys.signers(next.root.timestamp));
-    SHOAL_TRY(write(layout_.timestamp(), signed_also_by(std::move(old.timestamp), signers)));
-    SHOAL_TRY(write(layout_.next_timestamp(), online.timestamp));
-    SHOAL_TRY(write(layout_.metadata(next.root.version, "root"), root));
+  report.seamless = satisfies(now.targets, before.targets, before) &&
+                    satisfies(now.snapshot, before.snapshot, before) &&
+                    satisfies(now.timestamp, before.timestamp, before);
+  files.push_back({metadata_name(next.root.version, "root"), root});
+  if (files.size() > 1 || keys.check_enough(next.root.timestamp, "timestamp")) {
+    SHOAL_ASSIGN(auto announcement, sign_metadata({}, next, false, keys));
+    files.push_back(std::move(announcement.back()));
+    report.signed_anew.emplace_back("timestamp");
   }
-  SHOAL_TRY(write(layout_.timestamp(), online.timestamp));
-  std::error_code ignored;
-  std::filesystem::remove(layout_.next_timestamp(), ignored);
-  auto body = next.root;
+  auto write_one = [this](const auto& path, ByteView bytes) { return write(path, bytes); };
+  auto before_change = [this] {
+    return environment_.before_change ? environment_.before_change() : Result<void>();
+  };
+  if (report.seamless)
+    SHOAL_TRY(write_metadata(files));
+  else
+    SHOAL_TRY(swap_metadata(layout_, files, write_one, before_change));
   state_ = std::move(next);
-  SHOAL_TRY(put_root_in_force(root, std::move(body)));
-  ApplyReport report{{"timestamp"}, seamless};
-  if (new_snapshot) report.signed_anew.insert(report.signed_anew.begin(), "snapshot");
+  SHOAL_TRY(write(layout_.root_copy(), root));
   return report;
 }
 

@@ -1,139 +1,23 @@
 // The key ceremony with real clients: every change of keys, as seen by clients that last refreshed
 // before it, and by a thief who holds what was stolen.
+#include "ceremony.hpp"
+
 #include <fmt/core.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include "publish/check.hpp"
 #include "publish/doctor.hpp"
-#include "publish/repository.hpp"
 #include "publish/review.hpp"
-#include "publish/root_proposal.hpp"
-#include "support/temp_dir.hpp"
-#include "trust/updater.hpp"
-#include "write_quickly.hpp"
 
 namespace shoal::publish {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Ceremony;
+using test::kNow;
+using test::no_passphrase;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr UtcSeconds kNow{std::chrono::seconds(1'800'000'000)};
-
-Result<std::string> no_passphrase(const fs::path&) { return std::string(); }
-
-// A repository with the keys that `init` makes, all in one folder, and keys of holders besides.
-struct Ceremony : ::testing::Test {
-  test::TempDir folder;
-  fs::path repository = folder / "repository";
-  WorkerPool pool{2};
-  Environment environment{kNow, {}, write_quickly};
-
-  void SetUp() override {
-    KeyStore store(folder / "keys", no_passphrase);
-    ASSERT_TRUE(init_repository(repository, store, true, {}, environment));
-    folder.write("tree/game", std::string(5000, 'g'));
-    fs::create_directories(folder / "holders");
-  }
-  KeyStore keys(const std::vector<std::string>& places = {"keys"}) const {
-    std::vector<fs::path> paths;
-    paths.reserve(places.size());
-    for (const auto& place : places) paths.push_back(folder / place);
-    return KeyStore(paths, no_passphrase);
-  }
-  fs::path file(const std::string& name) const { return folder / ("holders/" + name + ".key"); }
-  trust::PublicKey make_key(const std::string& name) {
-    return make_key_file(file(name), true, no_passphrase).value();
-  }
-  void sign(Proposal& proposal, const fs::path& key_file) {
-    KeyStore store(key_file, no_passphrase);
-    auto checked = check_proposal(proposal);
-    ASSERT_TRUE(checked) << checked.error().describe();
-    auto id = trust::key_id(read_public_key(key_file).value());
-    auto opened = store.signers({{id}, 1});
-    ASSERT_EQ(opened->size(), 1U);
-    auto roles = sign_proposal(proposal, *checked, *opened->front());
-    ASSERT_TRUE(roles) << roles.error().describe();
-    // As if it had been carried away and back.
-    auto again = parse_proposal(format_proposal(proposal));
-    ASSERT_TRUE(again) << again.error().describe();
-    proposal = *std::move(again);
-  }
-  Proposal propose(const RootChange& change) {
-    Layout layout(repository);
-    auto state = load_state(layout);
-    EXPECT_TRUE(state) << state.error().describe();
-    auto proposal = propose_root(layout, *state, change, environment.now,
-                                 {std::chrono::days(365), std::chrono::days(90)});
-    EXPECT_TRUE(proposal) << proposal.error().describe();
-    return proposal.value_or(Proposal{});
-  }
-  Result<ApplyReport> apply(const Proposal& proposal, std::vector<std::string> places = {"keys"}) {
-    SHOAL_ASSIGN(auto opened, Repository::open(repository, environment));
-    auto store = keys(places);
-    return opened.apply(proposal, store);
-  }
-  // Root 2: alice, bob and carol, two of whom must sign.
-  void three_holders() {
-    RootChange change;
-    for (auto name : {"alice", "bob", "carol"}) change.add.push_back({"root", make_key(name)});
-    change.rotate.insert("root");
-    change.thresholds["root"] = 2;
-    auto proposal = propose(change);
-    sign(proposal, folder / "keys/root.key");
-    sign(proposal, file("alice"));
-    sign(proposal, file("bob"));
-    auto applied = apply(proposal);
-    ASSERT_TRUE(applied) << applied.error().describe();
-  }
-  Result<ReleaseReport> release(const std::string& version, std::vector<std::string> places,
-                                bool may_propose = false) {
-    SHOAL_ASSIGN(auto opened, Repository::open(repository, environment));
-    auto store = keys(places);
-    ReleaseRequest request;
-    request.tree = folder / "tree";
-    request.build.product = "game";
-    request.build.version = version;
-    request.may_propose = may_propose;
-    return opened.release(request, store, pool);
-  }
-  Result<ChangeReport> delegate(const std::vector<std::string>& names, std::uint32_t threshold,
-                                std::vector<std::string> places) {
-    SHOAL_ASSIGN(auto opened, Repository::open(repository, environment));
-    DelegateRequest request{"game", {}, threshold, true};
-    for (const auto& name : names) request.keys.push_back(read_public_key(file(name)).value());
-    auto store = keys(places);
-    return opened.delegate(request, store);
-  }
-
-  // A client that trusts the first root, and what it keeps from one refresh to the next.
-  Result<void> refresh_client(const std::string& name) {
-    auto metadata = folder / ("clients/" + name);
-    auto root = read_file(repository / "metadata/1.root.json", 1 << 20);
-    if (!fs::exists(metadata / "root.json")) SHOAL_TRY(trust::trust_initial_root(metadata, *root));
-    DirectoryFetcher fetcher(repository);
-    trust::Updater client(metadata, "metadata/", "targets/", fetcher, environment.now);
-    SHOAL_TRY(client.refresh());
-    for (const auto& product : client.delegated_roles()) {
-      SHOAL_ASSIGN(auto target, client.find_target(product + "/channels.json"));
-      SHOAL_TRY(client.download_target(target));
-    }
-    return {};
-  }
-  void expect_clients_follow(const std::vector<std::string>& names) {
-    for (const auto& name : names) {
-      auto refreshed = refresh_client(name);
-      EXPECT_TRUE(refreshed) << name << ": " << refreshed.error().describe();
-    }
-    auto report = check_repository(repository, environment.now, pool);
-    ASSERT_TRUE(report);
-    for (const auto& finding : report->findings)
-      ADD_FAILURE() << finding.path << ": " << finding.problem;
-  }
-};
 
 TEST_F(Ceremony, ALostRootKeyIsReplacedByTheOtherHolders) {
   ASSERT_TRUE(refresh_client("old"));
@@ -190,7 +74,7 @@ TEST_F(Ceremony, AStolenTimestampKeyIsRotatedAndAFastForwardUndone) {
   auto stolen = store.signers(state->root.timestamp).value();
   auto forged = state->timestamp;
   forged.version = 1'000'000;
-  auto honest = test::read_text(layout.timestamp());
+  auto honest = shoal::test::read_text(layout.timestamp());
   ASSERT_TRUE(write_quickly(layout.timestamp(), trust::sign_timestamp(forged, stolen)));
   ASSERT_TRUE(refresh_client("victim"));
   ASSERT_TRUE(write_quickly(layout.timestamp(), as_bytes(honest)));
@@ -282,47 +166,6 @@ TEST_F(Ceremony, KeysOfTargetsChangeTogetherWithItsMetadata) {
   expect_clients_follow({"before", "new"});
 }
 
-// The repository is killed before its n-th write, for every n, with the old keys at hand and with
-// the old timestamp key lost: at each moment every client is served, and the next try succeeds.
-TEST_F(Ceremony, ARootChangeStoppedBeforeAnyWriteLeavesEveryClientServed) {
-  ASSERT_TRUE(release("1.0", {"keys"}));
-  ASSERT_TRUE(refresh_client("before"));
-  for (bool lost : {false, true}) {
-    auto name = fmt::format("timestamp-{}", lost ? "lost" : "kept");
-    RootChange change;
-    change.rotate.insert("timestamp");
-    change.add.push_back({"timestamp", make_key(name)});
-    auto proposal = propose(change);
-    sign(proposal, folder / "keys/root.key");
-    if (lost) fs::remove(file("timestamp-kept"));
-    bool finished = false;
-    for (int limit = 0; !finished; ++limit) {
-      ASSERT_LT(limit, 20);
-      int writes = 0;
-      environment.write = [&](const fs::path& path, ByteView bytes) -> Result<void> {
-        if (writes++ >= limit) return fail(ErrorKind::disk_full, "stopped by the test");
-        return write_quickly(path, bytes);
-      };
-      auto applied = apply(proposal, {"keys", "holders"});
-      environment.write = write_quickly;
-      auto client = fmt::format("{}-{}", name, limit);
-      auto refreshed = refresh_client(client);
-      EXPECT_TRUE(refreshed) << client << ": " << refreshed.error().describe();
-      // With the lost key it depends on how far the try before came.
-      if (applied && !lost) {
-        EXPECT_TRUE(applied->seamless);
-      }
-      // Once the root is there, a second apply has nothing to do; a refresh finishes the rest.
-      finished = applied || applied.error().kind == ErrorKind::conflict;
-    }
-    auto opened = Repository::open(repository, environment);
-    ASSERT_TRUE(opened) << opened.error().describe();
-    auto store = keys({"keys", "holders"});
-    ASSERT_TRUE(opened->refresh(store));
-    expect_clients_follow({"before", name + "-0", "new-" + name});
-  }
-}
-
 TEST_F(Ceremony, RefreshTouchesOnlyTheOnlineKeysAndIsIdempotent) {
   ASSERT_TRUE(release("1.0", {"keys"}));
   for (auto name : {"root.key", "targets.key", "products.key"}) fs::remove(folder / "keys" / name);
@@ -354,6 +197,28 @@ TEST_F(Ceremony, AForgedHistoryIsNoticedByWhoKeptARoot) {
   auto state = load_state(layout);
   auto forged = propose_root(layout, *state, change, kNow, {std::chrono::days(365), {}});
   EXPECT_EQ(check_descends_from(*forged, kept).error().kind, ErrorKind::signature_invalid);
+}
+
+TEST_F(Ceremony, TheDoctorTellsWhichKeysAreKeptBadly) {
+  ASSERT_TRUE(release("1.0", {"keys"}));
+  auto said = [&](const std::string& role, const std::string& words) {
+    auto store = keys();
+    auto report = diagnose(repository, kNow, &store).value();
+    EXPECT_FALSE(report.will_break());
+    return std::ranges::any_of(report.findings, [&](const auto& finding) {
+      return finding.role == role && finding.message.find(words) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(said("root", "root.key is not sealed"));
+  EXPECT_TRUE(said("game", "products.key is not sealed"));
+  EXPECT_FALSE(said("timestamp", "is not sealed")) << "a timer signs with it";
+  EXPECT_FALSE(said("timestamp", "others on this machine"));
+  fs::permissions(folder / "keys/timestamp.key", fs::perms::group_read, fs::perm_options::add);
+  EXPECT_TRUE(said("timestamp", "others on this machine can read"));
+  // The product is given the timestamp's key.
+  fs::copy(folder / "keys/timestamp.key", file("timestamp"));
+  ASSERT_TRUE(delegate({"timestamp"}, 1, {"keys"}));
+  EXPECT_TRUE(said("game", "also signs timestamp"));
 }
 
 TEST_F(Ceremony, TheDoctorTellsWhatWillBreak) {

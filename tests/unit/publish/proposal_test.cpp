@@ -109,6 +109,17 @@ TEST_F(RootOfOne, CopiesSignedElsewhereAreJoinedIfTheyAreTheSameProposal) {
   EXPECT_EQ(merge_signatures(mine, other).error().kind, ErrorKind::conflict);
 }
 
+TEST_F(RootOfOne, AWrongSignatureUnderAHoldersNameDoesNotStandInTheWayOfHers) {
+  auto mine = proposal(), hers = proposal();
+  ASSERT_TRUE(sign_proposal(hers, check_proposal(hers).value(), key));
+  mine.roles[0].signatures = {{key.id(), Bytes(64, 1)}, {std::string(64, 'a'), Bytes(64, 1)}};
+  keep_good_signatures(mine, check_proposal(mine).value());
+  EXPECT_TRUE(mine.roles[0].signatures.empty());
+  keep_good_signatures(hers, check_proposal(hers).value());
+  ASSERT_TRUE(merge_signatures(mine, hers));
+  EXPECT_TRUE(check_proposal(mine)->complete());
+}
+
 TEST_F(RootOfOne, ASignatureOverSomethingElseCountsForNothing) {
   auto tampered = proposal();
   ASSERT_TRUE(sign_proposal(tampered, check_proposal(tampered).value(), key));
