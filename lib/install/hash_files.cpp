@@ -11,6 +11,7 @@
 #include <deque>
 
 #include "content/merkle.hpp"
+#include "install/stage_files.hpp"
 
 namespace shoal::install {
 namespace {
@@ -60,6 +61,7 @@ Result<Digest> read_range(const BeneathDir& library, const FileToHash& file, std
                           FileStamp& stamp, const StopToken& stop) {
   SHOAL_ASSIGN(auto fd, library.open_read(file.path));
   SHOAL_ASSIGN(auto before, stamp_of(fd.get(), file.path.text()));
+  if (file.written_lately) begin_writeback(fd.get(), range * kRangeBytes, kRangeBytes);
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   SHOAL_ASSIGN(auto digest, hash_one_range(fd.get(), file.size, range, file.path.text(), stop));
   SHOAL_ASSIGN(auto after, stamp_of(fd.get(), file.path.text()));

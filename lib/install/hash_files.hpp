@@ -23,6 +23,7 @@ Result<Digest> hash_file(const BeneathDir& library, const RelativePath& path,
 struct FileToHash {
   RelativePath path;
   std::uint64_t size = 0;
+  bool written_lately = false;  // its bytes are sent on to the disk while they are hashed
 };
 struct FileDigest {
   Digest root;

@@ -1,4 +1,5 @@
-// Private to install: making the staged files of one component.
+// Private to install: making the staged files of one component, and what it asks of the file
+// system.
 #pragma once
 
 #include <atomic>
@@ -6,6 +7,10 @@
 #include "install/stage.hpp"
 
 namespace shoal::install {
+
+// Asks for this range to be sent to the disk, and does not wait: less is left for the commit to
+// wait for. A hint: nothing depends on it.
+void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length);
 
 class FileStager {
  public:

@@ -53,6 +53,11 @@ Result<std::uint64_t> copy_part(int from, int to, std::uint64_t offset, std::uin
 
 }  // namespace
 
+void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+  ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length),
+                    SYNC_FILE_RANGE_WRITE);
+}
+
 FileStager::FileStager(const BeneathDir& library, const Plan& plan, std::uint32_t component,
                        RelativePath staging, const StopToken& stop)
     : library_(library),

@@ -39,7 +39,7 @@ struct StagedVerifier::Work : std::enable_shared_from_this<Work> {
     File(const Target& target_, FileIndex index_)
         : target(target_),
           index(index_),
-          hash({entry().path.beneath(target.staging), entry().size}) {}
+          hash({entry().path.beneath(target.staging), entry().size, true}) {}
     const content::FileEntry& entry() const { return target.component->files[index.value()]; }
 
     const Target& target;

@@ -78,8 +78,8 @@ Result<std::vector<StagedDamage>> verify_staged(const BeneathDir& library, const
   for (const auto& [c, f] : subjects) {
     const auto& component = *plan.components[c].target.component;
     const auto& entry = component.files[f.value()];
-    files.push_back(
-        {entry.path.beneath(known_path(staging.folder.text() + '/' + component.name)), entry.size});
+    files.push_back({entry.path.beneath(known_path(staging.folder.text() + '/' + component.name)),
+                     entry.size, true});
   }
   auto digests = hash_files(library, files, pool, stop);
   SHOAL_TRY(stop.check());
