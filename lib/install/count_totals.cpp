@@ -89,7 +89,7 @@ void drop_useless_chunks(Plan& plan, const std::vector<Coverage>& coverage) {
 
 }  // namespace
 
-void count_totals(Plan& plan) {
+void count_totals(Plan& plan, bool clones) {
   auto coverage = coverage_of(plan);
   drop_useless_chunks(plan, coverage);
   PlanTotals totals;
@@ -99,7 +99,7 @@ void count_totals(Plan& plan) {
       FileOrigin origin = component.files[f].origin;
       totals.final_bytes += files[f].size;
       if (is_there_whole(origin)) totals.reuse_bytes += files[f].size;
-      if (!is_written(origin)) continue;
+      if (!is_written(origin) || (clones && origin == FileOrigin::copy)) continue;
       totals.write_bytes += files[f].size;
       totals.peak_extra_bytes += (files[f].size + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
     }

@@ -48,7 +48,8 @@ Result<void> find_chunks(const BeneathDir& library, Plan& plan, const OldTree& o
                          const StopToken& stop);
 
 // Fills plan.totals from the decisions and plan.reuse.
-void count_totals(Plan& plan);
+// `clones`: copies share their bytes with the old file, and take no room.
+void count_totals(Plan& plan, bool clones);
 
 // Every folder that these paths need, and the named empty ones, sorted; relative to the install.
 std::vector<std::string> folders_of(const std::vector<const content::Component*>& components);

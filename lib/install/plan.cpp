@@ -12,6 +12,7 @@
 
 #include "install/look.hpp"
 #include "install/planner.hpp"
+#include "install/stage_files.hpp"
 
 namespace shoal::install {
 namespace {
@@ -124,7 +125,7 @@ Result<void> Planner::run() {
   SHOAL_TRY(find_chunks(library_, plan_, old_, stop_));
   SHOAL_TRY(decide_nothing_to_do());
   SHOAL_TRY(refresh_stamps());
-  count_totals(plan_);
+  count_totals(plan_, can_clone(library_));
   if (plan_.nothing_to_do) {  // also nothing to fetch, though the user's own files may differ
     plan_.reuse.clear();
     auto final_bytes = plan_.totals.final_bytes;

@@ -8,6 +8,9 @@
 
 namespace shoal::install {
 
+// Whether files here can share their bytes (FICLONE): a copy then takes no room. Leaves no trace.
+bool can_clone(const BeneathDir& library);
+
 // Asks for this range to be sent to the disk, and does not wait: less is left for the commit to
 // wait for. A hint: nothing depends on it.
 void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length);

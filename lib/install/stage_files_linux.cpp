@@ -22,8 +22,8 @@ namespace {
 constexpr std::uint64_t kPreallocateFrom = 1 << 20;
 constexpr std::size_t kCopyBytes = 4 << 20;  // between two looks at the stop token
 
-Result<void> set_size(int fd, std::uint64_t size, std::string_view name) {
-  if (size >= kPreallocateFrom) {
+Result<void> set_size(int fd, std::uint64_t size, bool take_room, std::string_view name) {
+  if (take_room && size >= kPreallocateFrom) {
     int error = 0;
     do {
       error = ::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
@@ -52,6 +52,15 @@ Result<std::uint64_t> copy_part(int from, int to, std::uint64_t offset, std::uin
 }
 
 }  // namespace
+
+bool can_clone(const BeneathDir& library) {
+  auto unnamed = [&] {
+    return UniqueFd(::openat(library.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  };
+  auto from = unnamed();
+  auto to = unnamed();
+  return from && to && ::ioctl(to.get(), FICLONE, from.get()) == 0;
+}
 
 void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
   ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length),
@@ -105,7 +114,8 @@ Result<bool> FileStager::link(FileIndex file) const {
               fmt::format("{} has changed since the update was planned", old_path(file).text()));
 }
 
-// True: it was there already, of the right size.
+// True: it was there already, of the right size. A copy's room is taken by copy_bytes(), if it
+// needs any.
 Result<bool> FileStager::make_file(FileIndex file) const {
   auto path = staged_path(file);
   auto fd = library_.create(path, entry(file).executable);
@@ -122,7 +132,8 @@ Result<bool> FileStager::make_file(FileIndex file) const {
     fd = library_.create(path, entry(file).executable);
     if (!fd) return fail(std::move(fd.error()));
   }
-  SHOAL_TRY(set_size(fd->get(), entry(file).size, path.text()));
+  bool copy = planned(file).origin == FileOrigin::copy;
+  SHOAL_TRY(set_size(fd->get(), entry(file).size, !copy, path.text()));
   return false;
 }
 
@@ -162,6 +173,7 @@ Result<std::uint64_t> FileStager::copy_bytes(const RelativePath& from, FileIndex
   SHOAL_ASSIGN(auto target, library_.open_write(path));
   if (::ioctl(target.get(), FICLONE, source.get()) == 0) return 0;
   std::uint64_t size = entry(file).size;
+  SHOAL_TRY(set_size(target.get(), size, true, path.text()));
   for (std::uint64_t at = 0; at < size;) {
     SHOAL_TRY(stop_.check());
     SHOAL_ASSIGN(auto count,

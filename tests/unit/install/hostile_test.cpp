@@ -1,11 +1,8 @@
 // Attacks on a change while it runs, and file systems that say no.
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "lab.hpp"
+#include "mounted.hpp"
 
 namespace shoal::install {
 namespace {
@@ -121,31 +118,6 @@ TEST(Limits, AMisfitOfDocumentsIsRefused) {
   wrong_index.index = other.index;
   EXPECT_EQ(lab.plan({wrong_index}).error().kind, ErrorKind::metadata_invalid);
 }
-
-// A small file system of its own; needs root.
-class Mounted {
- public:
-  bool mount(const std::string& options = "") {
-    if (::geteuid() != 0) return false;
-    auto image = (temp_ / "disk.img").string();
-    fs::create_directories(temp_ / "mnt");
-    return run("truncate -s 8M " + image) && run("/sbin/mkfs.ext4 -q -m 0 " + image) &&
-           run("mount -o loop" + options + " " + image + " " + path().string()) &&
-           (mounted_ = true);
-  }
-  bool remount_read_only() { return run("mount -o remount,ro " + path().string()); }
-  ~Mounted() {
-    if (mounted_) run("umount " + path().string());
-  }
-  fs::path path() const { return temp_ / "mnt"; }
-
- private:
-  static bool run(const std::string& command) {
-    return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
-  }
-  test::TempDir temp_;
-  bool mounted_ = false;
-};
 
 TEST(FullDisk, IsSaidBeforeAnythingIsWritten) {
   Mounted disk;
