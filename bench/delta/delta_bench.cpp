@@ -2,7 +2,7 @@
 // every byte, and prints what the delta holds, the seconds and the peak memory of both. Files are
 // taken in order of their paths; names, modes and links are not part of what is measured.
 //
-//   delta_bench OLD NEW [--delta FILE] [--suffix-mb N]
+//   delta_bench OLD NEW [--delta FILE] [--memory-mb N]
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -166,8 +166,8 @@ int encode_main(int argc, char** argv) {
     if (name == "--delta") {
       delta_path = argv[i + 1];
       keep = true;
-    } else if (name == "--suffix-mb") {
-      options.match.suffix_bytes = std::strtoull(argv[i + 1], nullptr, 10) << 20;
+    } else if (name == "--memory-mb") {
+      options.memory_bytes = std::strtoull(argv[i + 1], nullptr, 10) << 20;
     } else {
       die("unknown option " + name);
     }
@@ -220,7 +220,7 @@ int main(int argc, char** argv) {
     return shoal::delta::decode_main(argv[2], argv[3], argv[4]);
   }
   if (argc < 3) {
-    std::cerr << "usage: delta_bench OLD NEW [--delta FILE] [--suffix-mb N]\n";
+    std::cerr << "usage: delta_bench OLD NEW [--delta FILE] [--memory-mb N]\n";
     return 2;
   }
   return shoal::delta::encode_main(argc, argv);

@@ -8,54 +8,132 @@
 #include "delta/address_fixes.hpp"
 #include "delta/block.hpp"
 #include "delta/mask.hpp"
+#include "delta/match.hpp"
+#include "delta/match_groups.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
 namespace {
 
 constexpr std::uint64_t kMinCover = 8;                // shorter ones cost more than they save
+constexpr std::uint64_t kSuffixCost = 5;              // bytes for each that a suffix array is of
 constexpr std::uint64_t kMinProgramBytes = 4 * 1024;  // covered by an old program, to translate it
 
-// A tree's files with the matcher's view of them.
+// A tree's files, and what is known of them.
 struct Side {
+  const std::vector<ByteView>& files;
   std::vector<MemorySource> sources;
   std::vector<std::shared_ptr<const ReferenceFinder>> finders;
-  std::vector<std::uint64_t> starts;
-  Bytes masked;  // all files, one after another
+  std::vector<std::uint64_t> starts;  // of each file, one after another, and the end
+
+  bool is_program(std::size_t file) const { return !finders[file]->layout().empty(); }
 };
 
 Result<Side> look_at(const std::vector<ByteView>& files, const StopToken& stop) {
-  Side side;
+  Side side{files, {}, {}, {0}};
   for (const auto& file : files) side.sources.emplace_back(file);
   for (std::size_t i = 0; i < files.size(); ++i) {
     SHOAL_TRY(stop.check());
     SHOAL_ASSIGN(auto layout, read_layout(side.sources[i]));
     SHOAL_ASSIGN(auto finder, ReferenceFinder::make(side.sources[i], std::move(layout)));
-    SHOAL_ASSIGN(const auto masked, mask_references(files[i], finder));
     side.finders.push_back(std::make_shared<ReferenceFinder>(std::move(finder)));
-    side.starts.push_back(side.masked.size());
-    side.masked.insert(side.masked.end(), masked.begin(), masked.end());
+    side.starts.push_back(side.starts.back() + files[i].size());
   }
-  side.starts.push_back(side.masked.size());
   return side;
 }
 
-// Cuts covers where a file ends, on either side.
-std::vector<Cover> within_files(const std::vector<Cover>& covers, const Side& old,
-                                const Side& fresh) {
-  const auto rest_of_file = [](const Side& side, std::uint64_t position) {
-    return *std::ranges::upper_bound(side.starts, position) - position;
-  };
-  std::vector<Cover> cut;
-  for (Cover cover : covers) {
+void add_units(const Side& side, std::size_t file, std::vector<Unit>& units) {
+  const std::uint64_t size = side.files[file].size();
+  const std::uint64_t most = side.is_program(file) ? size : kMaxPartBytes;
+  for (std::uint64_t at = 0; at < size; at += most) {
+    units.push_back({file, at, std::min(most, size - at)});
+  }
+}
+
+// What the matcher sees of some units: their bytes one after another, references masked.
+struct Masked {
+  Bytes bytes;
+  std::vector<FileSpan> spans;
+  std::vector<std::uint64_t> positions;  // of each unit, in the tree's files one after another
+
+  std::size_t span_at(std::uint64_t at) const {
+    const auto after = std::ranges::upper_bound(spans, at, {}, &FileSpan::begin);
+    return static_cast<std::size_t>(after - spans.begin()) - 1;
+  }
+};
+
+Result<Masked> mask(const Side& side, const std::vector<Unit>& units, const StopToken& stop) {
+  Masked masked;
+  std::uint64_t size = 0;
+  for (const auto& unit : units) size += unit.size;
+  masked.bytes.reserve(size);
+  for (const auto& unit : units) {
+    SHOAL_TRY(stop.check());
+    const bool program = side.is_program(unit.file);
+    masked.spans.push_back({masked.bytes.size(), unit.size, program});
+    masked.positions.push_back(side.starts[unit.file] + unit.offset);
+    const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
+    if (program) {
+      SHOAL_ASSIGN(const auto bytes, mask_references(plain, *side.finders[unit.file]));
+      masked.bytes.insert(masked.bytes.end(), bytes.begin(), bytes.end());
+    } else {
+      masked.bytes.insert(masked.bytes.end(), plain.begin(), plain.end());
+    }
+  }
+  return masked;
+}
+
+// Cuts covers where a unit ends, on either side, and gives them positions in the trees.
+void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked& fresh,
+                std::vector<Cover>& covers) {
+  for (Cover cover : found) {
     while (cover.size > 0) {
-      const std::uint64_t size = std::min(
-          {cover.size, rest_of_file(old, cover.old_begin), rest_of_file(fresh, cover.new_begin)});
-      if (size >= kMinCover) cut.push_back({cover.old_begin, cover.new_begin, size});
+      const std::size_t from = old.span_at(cover.old_begin);
+      const std::size_t to = fresh.span_at(cover.new_begin);
+      const std::uint64_t in_old = cover.old_begin - old.spans[from].begin;
+      const std::uint64_t in_new = cover.new_begin - fresh.spans[to].begin;
+      const std::uint64_t size =
+          std::min({cover.size, old.spans[from].size - in_old, fresh.spans[to].size - in_new});
+      if (size >= kMinCover) {
+        covers.push_back({old.positions[from] + in_old, fresh.positions[to] + in_new, size});
+      }
       cover = {cover.old_begin + size, cover.new_begin + size, cover.size - size};
     }
   }
-  return cut;
+}
+
+// Covers of all new files, in order. Files that stay as they are cost no search, and their old
+// bytes are not searched either.
+Result<std::vector<Cover>> match_trees(const Side& old, const Side& fresh,
+                                       const EncodeOptions& options) {
+  std::vector<Cover> covers;
+  std::vector<bool> same(old.files.size());
+  std::vector<Unit> old_units, new_units;
+  const auto equal = equal_files(old.files, fresh.files);
+  for (std::size_t i = 0; i < equal.size(); ++i) {
+    if (!equal[i]) {
+      add_units(fresh, i, new_units);
+      continue;
+    }
+    covers.push_back({old.starts[*equal[i]], fresh.starts[i], fresh.files[i].size()});
+    same[*equal[i]] = true;
+  }
+  for (std::size_t i = 0; i < same.size(); ++i) {
+    if (!same[i]) add_units(old, i, old_units);
+  }
+  // One half for the copies, the other for the suffix array.
+  const auto groups =
+      group_units(old.files, old_units, fresh.files, new_units, options.memory_bytes / 2);
+  for (const auto& group : groups) {
+    SHOAL_ASSIGN(const auto old_masked, mask(old, group.old_units, options.stop));
+    SHOAL_ASSIGN(const auto new_masked, mask(fresh, group.new_units, options.stop));
+    const MatchOptions limits{options.memory_bytes / 2 / kSuffixCost};
+    SHOAL_ASSIGN(const auto found,
+                 match(old_masked.bytes, new_masked.bytes, new_masked.spans, limits, options.stop));
+    add_covers(found, old_masked, new_masked, covers);
+  }
+  std::ranges::sort(covers, {}, &Cover::new_begin);
+  return covers;
 }
 
 class Encoder {
@@ -256,13 +334,8 @@ Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const EncodeOptions& options) {
   SHOAL_ASSIGN(const auto old, look_at(old_files, options.stop));
   SHOAL_ASSIGN(const auto fresh, look_at(new_files, options.stop));
-  std::vector<FileSpan> spans;
-  for (std::size_t i = 0; i < new_files.size(); ++i) {
-    spans.push_back({fresh.starts[i], new_files[i].size(), !fresh.finders[i]->layout().empty()});
-  }
-  SHOAL_ASSIGN(const auto covers,
-               match(old.masked, fresh.masked, spans, options.match, options.stop));
-  return Encoder(old, fresh, new_files, within_files(covers, old, fresh), options).run();
+  SHOAL_ASSIGN(auto covers, match_trees(old, fresh, options));
+  return Encoder(old, fresh, new_files, std::move(covers), options).run();
 }
 
 }  // namespace shoal::delta

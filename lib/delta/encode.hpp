@@ -9,12 +9,13 @@
 #include "base/error.hpp"
 #include "base/stop_token.hpp"
 #include "delta/file_costs.hpp"
-#include "delta/match.hpp"
 
 namespace shoal::delta {
 
 struct EncodeOptions {
-  MatchOptions match;
+  // For matching, beside the files themselves; covers (24 bytes each) and about 64 bytes for each
+  // file come on top. Less memory finds less where trees are larger than about 400 MB together.
+  std::uint64_t memory_bytes = 2ULL << 30;
   StopToken stop;
   // Bytes of the delta, in order. Errors end the encoding.
   std::function<Result<void>(ByteView)> write;
@@ -36,8 +37,7 @@ struct EncodeStatistics {
 };
 
 // Old and new files in memory (mapped ones will do); all new ones that are not empty are made, in
-// order. Memory beside them: the old and new bytes once more, a quarter of the old ones, and five
-// times match.suffix_bytes at most. Errors: cancelled, and write's.
+// order. Errors: cancelled, and write's.
 Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const std::vector<ByteView>& new_files,
                                 const EncodeOptions& options);

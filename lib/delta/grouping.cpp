@@ -12,9 +12,7 @@
 namespace shoal::delta {
 namespace {
 
-constexpr std::uint64_t kSuffixShare = 3;  // one third of the memory
-constexpr std::uint64_t kBytesPerSuffix = 9;
-constexpr std::uint64_t kBytesPerByte = 4;
+constexpr std::uint64_t kGroupShare = 4;  // one quarter of the memory
 // A slice is a part of a group this small, so that a group holds several old ones for a new one.
 constexpr std::uint64_t kSlicesPerGroup = 8;
 
@@ -207,8 +205,7 @@ class Grouping {
 
 MemoryShares share_memory(std::uint64_t memory_bytes) {
   const std::uint64_t memory = std::max(memory_bytes, kMinMemoryBytes);
-  const std::uint64_t suffixes = memory / kSuffixShare;
-  return {(memory - suffixes) / kBytesPerByte, suffixes / kBytesPerSuffix};
+  return {memory / kGroupShare, memory - memory / kGroupShare};
 }
 
 std::vector<Group> make_groups(const ChunkedTree& old_tree, const ChunkedTree& new_tree,

@@ -13,11 +13,11 @@ struct ChunkedTree {
   const content::Recipes& recipes;  // by file; lengths add up to each file's size
 };
 
-// How a memory limit is spent (see encode()): four times the group's bytes, which are held, too,
-// and nine times the suffix array's.
+// How a memory limit is spent: a quarter holds a group, the rest is for encode(), which can then
+// match all of the group with all of it.
 struct MemoryShares {
-  std::uint64_t group_bytes = 0;   // old and new slices of a group together
-  std::uint64_t suffix_bytes = 0;  // MatchOptions::suffix_bytes
+  std::uint64_t group_bytes = 0;  // old and new slices of a group together
+  std::uint64_t codec_bytes = 0;  // EncodeOptions::memory_bytes
 };
 inline constexpr std::uint64_t kMinMemoryBytes = 64 << 20;
 inline constexpr std::uint64_t kDefaultMemoryBytes = 2'000'000'000;

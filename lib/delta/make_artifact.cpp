@@ -55,7 +55,7 @@ Result<MadeArtifact> make_artifact(const ChunkedTree& old_tree, const ChunkedTre
     SHOAL_ASSIGN(const auto new_bytes,
                  read_slices(group.new_slices, options.read_new, options.stop));
     EncodeOptions encoding;
-    encoding.match.suffix_bytes = shares.suffix_bytes;
+    encoding.memory_bytes = shares.codec_bytes;
     encoding.stop = options.stop;
     encoding.write = options.write;
     encoding.progress = [&](std::uint64_t bytes) {

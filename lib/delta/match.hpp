@@ -14,7 +14,7 @@ namespace shoal::delta {
 
 struct MatchOptions {
   // Of old bytes, how many may go into one suffix array (five bytes of memory for each).
-  std::uint64_t suffix_bytes = 256ULL << 20;
+  std::uint64_t suffix_bytes = 200ULL << 20;
 };
 
 // A file among bytes that stand one after another.

@@ -17,9 +17,11 @@ struct Made {
   EncodeStatistics statistics;
 };
 
-inline Made make_delta(const Files& old_files, const Files& new_files) {
+inline Made make_delta(const Files& old_files, const Files& new_files,
+                       std::uint64_t memory_bytes = EncodeOptions{}.memory_bytes) {
   Made made;
   EncodeOptions options;
+  options.memory_bytes = memory_bytes;
   options.write = [&](ByteView bytes) -> Result<void> {
     made.delta.insert(made.delta.end(), bytes.begin(), bytes.end());
     return {};
