@@ -90,15 +90,17 @@ class Grouping {
     return {place.file, at, std::min(slice_bytes_, size - at)};
   }
 
-  // Chunks are cut by content, so that a slice's are those that begin in it.
+  // Of each chunk the part that lies in the slice, for the old slices that have it.
   Votes votes_of(const Slice& slice) const {
     Votes votes;
     std::uint64_t at = 0;
     for (const auto& chunk : new_.recipes.files[slice.file.value()]) {
-      if (at >= slice.offset + slice.size) break;
-      if (at >= slice.offset) {
+      const std::uint64_t begin = std::max(at, slice.offset);
+      const std::uint64_t end = std::min(at + chunk.length, slice.offset + slice.size);
+      if (begin < end) {
         if (const auto place = places_.find(chunk.id); place != places_.end()) {
-          votes[old_slice_at(place->second)] += chunk.length;
+          vote_for_bytes(votes, {place->second.file, place->second.offset + (begin - at)},
+                         end - begin);
         }
       }
       at += chunk.length;
@@ -112,6 +114,16 @@ class Grouping {
       for (const auto file : named->second) vote_for_place(votes, file, slice.offset, 1);
     }
     return votes;
+  }
+
+  void vote_for_bytes(Votes& votes, Place place, std::uint64_t size) const {
+    while (size > 0) {
+      const Slice old = old_slice_at(place);
+      const std::uint64_t here = std::min(size, old.offset + old.size - place.offset);
+      votes[old] += here;
+      place.offset += here;
+      size -= here;
+    }
   }
 
   void vote_for_place(Votes& votes, FileIndex old_file, std::uint64_t offset,
