@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
@@ -21,18 +22,26 @@ namespace {
 
 constexpr std::size_t kMaxAnswerBytes = 1024;
 
-// While a question stands, signals that end or stop a program wait until the terminal is as it was.
-// They interrupt the read, and take their course once the question is over.
+// While a question stands, signals that end or stop a program wait until the terminal is as it was:
+// their handler writes to a pipe that is watched beside the terminal, so that none is missed,
+// whenever it comes and whichever thread takes it. They take their course once the question is
+// over.
 class Question {
  public:
   Question(int fd, bool echo) : fd_(fd) {
-    struct ::sigaction action{};
-    action.sa_handler = [](int signal) { received = signal; };  // no SA_RESTART: read() returns
+    if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) return;  // then nothing is caught
     received = 0;
+    wake_fd = wake_[1];
+    struct ::sigaction action{};
+    action.sa_handler = [](int signal) {
+      received = signal;
+      [[maybe_unused]] auto written = ::write(wake_fd, "", 1);
+    };
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       ::sigaction(kSignals[i], nullptr, &saved_actions_[i]);
       if (saved_actions_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
     }
+    catching_ = true;
     if (echo || ::tcgetattr(fd_, &saved_) != 0) return;
     termios quiet = saved_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -40,25 +49,41 @@ class Question {
   }
   ~Question() {
     if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &saved_);
+    if (!catching_) return;
     for (std::size_t i = 0; i < kSignals.size(); ++i)
       ::sigaction(kSignals[i], &saved_actions_[i], nullptr);
+    for (int end : wake_) ::close(end);
     if (received != 0) ::raise(received);
   }
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
-  static int interrupted_by() { return received; }  // 0: by nothing
+  // False: the terminal is gone, or a signal came.
+  bool read(char& c) const {
+    std::array<pollfd, 2> watched = {pollfd{fd_, POLLIN, 0},
+                                     pollfd{catching_ ? wake_[0] : -1, POLLIN, 0}};
+    while (interrupted_by() == 0) {
+      if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return false;
+      if (interrupted_by() == 0 && watched[0].revents != 0) return ::read(fd_, &c, 1) == 1;
+    }
+    return false;
+  }
+  int interrupted_by() const { return catching_ ? received : 0; }  // 0: by nothing
 
  private:
   static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
   static volatile std::sig_atomic_t received;
+  static volatile std::sig_atomic_t wake_fd;
 
   int fd_;
+  int wake_[2] = {-1, -1};
+  bool catching_ = false;
   termios saved_{};
   bool changed_ = false;
   std::array<struct ::sigaction, kSignals.size()> saved_actions_{};
 };
 volatile std::sig_atomic_t Question::received = 0;
+volatile std::sig_atomic_t Question::wake_fd = -1;
 
 Result<void> write_text(int tty, std::string_view text) {
   if (::write(tty, text.data(), text.size()) < 0)
@@ -76,9 +101,9 @@ Result<Answer> ask_once(int tty, std::string_view question, bool echo) {
   SHOAL_TRY(write_text(tty, question));
   Answer answer;
   char c = 0;
-  while (::read(tty, &c, 1) == 1 && c != '\n')
+  while (standing.read(c) && c != '\n')
     if (answer.line.size() <= kMaxAnswerBytes) answer.line += c;
-  answer.interrupted_by = Question::interrupted_by();
+  answer.interrupted_by = standing.interrupted_by();
   if (!echo || answer.interrupted_by != 0) SHOAL_TRY(write_text(tty, "\n"));
   return answer;
 }

@@ -19,7 +19,7 @@ struct MemoryShares {
   std::uint64_t group_bytes = 0;  // old and new slices of a group together
   std::uint64_t codec_bytes = 0;  // EncodeOptions::memory_bytes
 };
-inline constexpr std::uint64_t kMinMemoryBytes = 64 << 20;
+inline constexpr std::uint64_t kMinMemoryBytes = 32 << 20;
 inline constexpr std::uint64_t kDefaultMemoryBytes = 2'000'000'000;
 MemoryShares share_memory(std::uint64_t memory_bytes);
 

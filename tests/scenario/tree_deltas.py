@@ -34,7 +34,7 @@ def a_delta_makes_the_new_tree():
     """Statistics add up, the trees are equal, a memory limit gives several groups and the same."""
     with Scope("tree-delta") as scope:
         old, new = two_trees(scope, 16)
-        for memory in ("2GB", "64MiB"):
+        for memory in ("2GB", "32MiB"):
             delta, out = scope.path / f"{memory}.delta", scope.path / f"out-{memory}"
             text, _ = publish("delta", old, new, "-o", delta, "--memory", memory, "--json")
             report = json.loads(text)
