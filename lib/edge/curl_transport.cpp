@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,21 +16,7 @@ namespace {
 
 constexpr long kReadBufferBytes = 128 * 1024;  // fewer calls than curl's 16 KiB, still small
 constexpr std::size_t kMaxIdleHandles = 16;    // as many as run at once on a few mirrors
-constexpr std::size_t kMaxHeaderBytes = 1024;  // of the few headers that are kept
 constexpr int kPausedPollMs = 20;              // how often the download limit is looked at
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
-    text.remove_suffix(1);
-  return text;
-}
 
 }  // namespace
 
@@ -60,9 +45,7 @@ struct CurlTransport::Transfer {
     failure = check_response(request, head);
     curl_off_t retry_after_s = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RETRY_AFTER, &retry_after_s);
-    if (failure && retry_after_s > 0)
-      failure->retry_after_ms =
-          static_cast<std::uint32_t>(std::min<curl_off_t>(retry_after_s, 3600) * 1000);
+    if (failure) failure->retry_after_ms = retry_after_ms(retry_after_s);
     return !failure;
   }
 };
@@ -126,14 +109,7 @@ std::uint64_t CurlTransport::silence_ms(RequestId id) const {
 std::size_t CurlTransport::on_header(char* data, std::size_t size, std::size_t count,
                                      void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
-  std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) transfer.head = {};  // the next answer of a chain of redirects
-  auto colon = line.find(':');
-  if (colon == std::string_view::npos) return size * count;
-  auto name = lower(line.substr(0, colon));
-  auto value = trimmed(line.substr(colon + 1)).substr(0, kMaxHeaderBytes);
-  if (name == "content-range") transfer.head.content_range = lower(value);
-  if (name == "content-encoding") transfer.head.content_encoding = lower(value);
+  read_header_line(transfer.head, {data, size * count});
   return size * count;
 }
 

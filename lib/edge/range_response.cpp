@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace shoal::edge {
@@ -22,6 +24,24 @@ bool take_char(std::string_view& text, char c) {
   if (text.empty() || text.front() != c) return false;
   text.remove_prefix(1);
   return true;
+}
+
+// As header names and the values that we know are compared. Values also come to stand in messages,
+// so what is not printable ASCII, which none of them may have, becomes '?'.
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return result;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
+    text.remove_suffix(1);
+  return text;
 }
 
 RequestFailure failure(RequestFailure::Fault fault, const RangeRequest& request,
@@ -52,6 +72,21 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   parsed.object_size = take_number(text);
   if (!parsed.object_size || !text.empty() || *parsed.object_size <= *last) return std::nullopt;
   return parsed;
+}
+
+void read_header_line(ResponseHead& head, std::string_view line) {
+  if (line.starts_with("HTTP/")) head = {};
+  auto colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  auto name = lower(line.substr(0, colon));
+  auto value = trimmed(line.substr(colon + 1)).substr(0, kMaxHeaderBytes);
+  if (name == "content-range") head.content_range = lower(value);
+  if (name == "content-encoding") head.content_encoding = lower(value);
+}
+
+std::uint32_t retry_after_ms(std::int64_t seconds) {
+  constexpr std::int64_t kLongest = 3600;
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, kLongest) * 1000);
 }
 
 std::optional<RequestFailure> check_response(const RangeRequest& request,

@@ -33,6 +33,14 @@ struct ResponseHead {
   std::int64_t content_length = -1;
 };
 
+// Takes over what matters of a line of the head. A status line begins anew: the answer before it
+// was a redirect.
+void read_header_line(ResponseHead& head, std::string_view line);
+inline constexpr std::size_t kMaxHeaderBytes = 1024;  // of each header that is kept
+
+// Retry-After as curl gives it, which is what the server says: any number. At most an hour.
+std::uint32_t retry_after_ms(std::int64_t seconds);
+
 struct ContentRange {
   ByteRange range;
   std::optional<std::uint64_t> object_size;  // empty for "*"

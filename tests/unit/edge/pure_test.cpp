@@ -74,6 +74,31 @@ WantedFrame frame_at(std::uint64_t offset, std::uint32_t size, JobId job = 1,
 }
 const auto kAdmitAll = [](const WantedFrame&) { return true; };
 
+TEST(ResponseHead, keeps_what_matters_of_the_last_answer) {
+  ResponseHead head;
+  read_header_line(head, "HTTP/1.1 302 Found\r\n");
+  read_header_line(head, "Content-Encoding: gzip\r\n");
+  read_header_line(head, "HTTP/1.1 206 Partial Content\r\n");
+  read_header_line(head, "CONTENT-RANGE:\tBytes 0-9/10 \r\n");
+  read_header_line(head, "no colon");
+  EXPECT_EQ(head.content_encoding, "");
+  EXPECT_EQ(head.content_range, "bytes 0-9/10");
+}
+
+TEST(ResponseHead, a_server_cannot_steer_the_terminal_that_shows_its_words) {
+  ResponseHead head;
+  read_header_line(head, "Content-Encoding: \x1b]0;owned\x07\xff\r\n");
+  EXPECT_EQ(head.content_encoding, "?]0;owned??");
+  read_header_line(head, "Content-Encoding: " + std::string(10 * kMaxHeaderBytes, 'x'));
+  EXPECT_EQ(head.content_encoding.size(), kMaxHeaderBytes);
+}
+
+TEST(RetryAfter, is_at_most_an_hour) {
+  EXPECT_EQ(retry_after_ms(-1), 0U);
+  EXPECT_EQ(retry_after_ms(7), 7'000U);
+  EXPECT_EQ(retry_after_ms(INT64_MAX), 3'600'000U);
+}
+
 TEST(Planner, neighbours_become_one_request) {
   FramePlanner planner;
   for (std::uint32_t i = 0; i < 4; ++i) planner.add(frame_at(i * 100, 100, 1, i));
