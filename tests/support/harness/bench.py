@@ -41,6 +41,13 @@ class Bench:
         """Version 2, and the channel points at it."""
         self.repository.release(self.source["2"], "2")
 
+    def publish_2_unseen(self):
+        """The same while the machine is stopped: it looks for news by itself, soon after its start
+        for the first time, and would know the metadata before a fault is set."""
+        self.machine.process.stop()
+        self.publish_2()
+        self.machine.start().wait_ready()
+
     def client(self, **more):
         self.machine = Machine(self.scope, "machine", self.scope.address(1), consent="denied",
                                **more)
