@@ -29,19 +29,7 @@ constexpr std::size_t kMaxAnswerBytes = 1024;
 class Question {
  public:
   Question(int fd, bool echo) : fd_(fd) {
-    if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) return;  // then nothing is caught
-    received = 0;
-    wake_fd = wake_[1];
-    struct ::sigaction action{};
-    action.sa_handler = [](int signal) {
-      received = signal;
-      [[maybe_unused]] auto written = ::write(wake_fd, "", 1);
-    };
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      ::sigaction(kSignals[i], nullptr, &saved_actions_[i]);
-      if (saved_actions_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
-    }
-    catching_ = true;
+    if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) == 0) catch_signals();  // else nothing is caught
     if (echo || ::tcgetattr(fd_, &saved_) != 0) return;
     termios quiet = saved_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -74,6 +62,21 @@ class Question {
   static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
   static volatile std::sig_atomic_t received;
   static volatile std::sig_atomic_t wake_fd;
+
+  void catch_signals() {
+    received = 0;
+    wake_fd = wake_[1];
+    struct ::sigaction action{};
+    action.sa_handler = [](int signal) {
+      received = signal;
+      [[maybe_unused]] auto written = ::write(wake_fd, "", 1);
+    };
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      ::sigaction(kSignals[i], nullptr, &saved_actions_[i]);
+      if (saved_actions_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+    catching_ = true;
+  }
 
   int fd_;
   int wake_[2] = {-1, -1};
