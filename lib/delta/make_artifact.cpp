@@ -29,6 +29,9 @@ void add(EncodeStatistics& sum, const EncodeStatistics& more) {
   sum.wrong_references += more.wrong_references;
   sum.covers += more.covers;
   sum.delta_bytes += more.delta_bytes;
+  for (std::size_t i = 0; i < sum.stream_bytes.size(); ++i) {
+    sum.stream_bytes[i] += more.stream_bytes[i];
+  }
 }
 
 void add(FileCost& sum, const FileCost& more) {
