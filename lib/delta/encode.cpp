@@ -104,7 +104,7 @@ void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked
 
 // Covers of all new files, in order. Files that stay as they are cost no search, and their old
 // bytes are not searched either.
-Result<std::vector<Cover>> match_trees(const Side& old, const Side& fresh,
+Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
                                        const EncodeOptions& options) {
   std::vector<Cover> covers;
   std::vector<bool> same(old.files.size());
@@ -334,7 +334,7 @@ Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const EncodeOptions& options) {
   SHOAL_ASSIGN(const auto old, look_at(old_files, options.stop));
   SHOAL_ASSIGN(const auto fresh, look_at(new_files, options.stop));
-  SHOAL_ASSIGN(auto covers, match_trees(old, fresh, options));
+  SHOAL_ASSIGN(auto covers, find_covers(old, fresh, options));
   return Encoder(old, fresh, new_files, std::move(covers), options).run();
 }
 
