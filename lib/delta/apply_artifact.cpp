@@ -1,6 +1,8 @@
 // Slices stand before the decoder as if they were files; each group may read its own blocks only.
 #include "delta/apply_artifact.hpp"
 
+#include "delta/damaged.hpp"
+
 namespace shoal::delta {
 namespace {
 
@@ -16,10 +18,6 @@ class SliceSource final : public ByteSource {
   const ByteSource& file_;
   const Slice slice_;
 };
-
-std::unexpected<Error> bad(std::string_view what) {
-  return fail(ErrorKind::metadata_invalid, "the delta is damaged: " + std::string(what));
-}
 
 Result<void> apply_group(const Group& group, const ApplyOptions& options) {
   std::vector<SliceSource> sources;

@@ -6,13 +6,10 @@
 #include <algorithm>
 
 #include "content/byte_codec.hpp"
+#include "delta/damaged.hpp"
 
 namespace shoal::delta {
 namespace {
-
-std::unexpected<Error> bad(std::string_view what) {
-  return fail(ErrorKind::metadata_invalid, "the delta is damaged: " + std::string(what));
-}
 
 void write_slices(content::ByteWriter& writer, const std::vector<Slice>& slices, FileList files) {
   writer.varint(slices.size());

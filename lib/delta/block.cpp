@@ -4,12 +4,10 @@
 
 #include <algorithm>
 
+#include "delta/damaged.hpp"
+
 namespace shoal::delta {
 namespace {
-
-std::unexpected<Error> bad(std::string_view what) {
-  return fail(ErrorKind::metadata_invalid, "the delta is damaged: " + std::string(what));
-}
 
 void write_fixes(content::ByteWriter& plan, const std::vector<AddressFix>& fixes) {
   plan.varint(fixes.size());

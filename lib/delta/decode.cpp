@@ -8,6 +8,7 @@
 
 #include "base/worker_pool.hpp"
 #include "delta/block.hpp"
+#include "delta/damaged.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
@@ -28,10 +29,6 @@ struct WindowJob {
   std::uint64_t size = 0;
   WindowShares shares;
 };
-
-std::unexpected<Error> bad(std::string_view what) {
-  return fail(ErrorKind::metadata_invalid, "the delta is damaged: " + std::string(what));
-}
 
 class Decoder {
  public:
