@@ -1,5 +1,6 @@
-// The figures of a plan, and which chunks are worth their copying. What must be fetched is counted
-// in 16 KiB blocks, for that is what peers send; what the edge would send, in frames of its index.
+// The figures of a plan, and what of the chunks is worth its copying. What must be fetched is
+// counted in 16 KiB blocks, for that is what peers send; what the edge would send, in frames of its
+// index.
 #include "install/coverage.hpp"
 #include "install/old_tree.hpp"
 
@@ -73,25 +74,34 @@ std::vector<Coverage> coverage_of(const Plan& plan) {
   return coverage;
 }
 
-// A block is fetched whole unless all of it is here: a chunk that completes none would be written
-// only to be written over.
-void drop_useless_chunks(Plan& plan, const std::vector<Coverage>& coverage) {
-  std::erase_if(plan.reuse, [&](const ReuseSource& source) {
-    const auto& file =
-        plan.components[source.component].target.component->files[source.file.value()];
-    std::uint64_t begin = file.offset + source.offset;
-    std::uint64_t last = (begin + source.chunk.length - 1) / kBlockSize;
-    for (std::uint64_t block = begin / kBlockSize; block <= last; ++block)
-      if (coverage[source.component].has_block(block)) return false;
-    return true;
-  });
+std::uint64_t image_begin(const Plan& plan, const ReuseSource& source) {
+  const auto& files = plan.components[source.component].target.component->files;
+  return files[source.file.value()].offset + source.offset;
+}
+
+// A block is fetched whole unless all of it is here: what a chunk has of other blocks would be
+// written only to be written over. Those are its first and last at most, the others being its own.
+void drop_useless_bytes(Plan& plan, const std::vector<Coverage>& coverage) {
+  auto is_useless = [&](ReuseSource& source) {
+    const auto& covered = coverage[source.component];
+    std::uint64_t begin = image_begin(plan, source);
+    std::uint64_t end = begin + source.chunk.length;
+    std::uint64_t second = (begin / kBlockSize + 1) * kBlockSize;
+    std::uint64_t last = (end - 1) / kBlockSize * kBlockSize;
+    if (!covered.has_block(begin / kBlockSize))
+      source.skip_front = static_cast<std::uint32_t>(std::min(second, end) - begin);
+    if (!covered.has_block(last / kBlockSize))
+      source.skip_back = static_cast<std::uint32_t>(end - std::max(last, begin));
+    return source.skip_front + source.skip_back >= source.chunk.length;
+  };
+  std::erase_if(plan.reuse, is_useless);
 }
 
 }  // namespace
 
 void count_totals(Plan& plan, bool clones) {
   auto coverage = coverage_of(plan);
-  drop_useless_chunks(plan, coverage);
+  drop_useless_bytes(plan, coverage);
   PlanTotals totals;
   for (const auto& component : plan.components) {
     const auto& files = component.target.component->files;
@@ -104,7 +114,7 @@ void count_totals(Plan& plan, bool clones) {
       totals.peak_extra_bytes += (files[f].size + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
     }
   }
-  for (const auto& source : plan.reuse) totals.reuse_bytes += source.chunk.length;
+  for (const auto& source : plan.reuse) totals.reuse_bytes += useful_bytes(source);
   for (std::size_t c = 0; c < plan.components.size(); ++c)
     count_missing(plan.components[c], coverage[c], totals);
   totals.removed_files = plan.remove_files.size();

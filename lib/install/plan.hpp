@@ -37,7 +37,8 @@ struct ComponentPlan {
   std::vector<FilePlan> files;  // by FileIndex of the target
 };
 
-// Where assembled bytes can be had on this disk. Checked by its id when it is copied.
+// Where assembled bytes can be had on this disk. Checked by its id when it is copied, and written
+// but for the bytes at its ends whose 16 KiB block has to be fetched.
 struct ReuseSource {
   std::uint32_t old_component = 0;
   FileIndex old_file;
@@ -46,7 +47,12 @@ struct ReuseSource {
   FileIndex file;
   std::uint64_t offset = 0;
   content::Chunk chunk;
+  std::uint32_t skip_front = 0;  // at most a block, as skip_back
+  std::uint32_t skip_back = 0;
 };
+inline std::uint64_t useful_bytes(const ReuseSource& source) {
+  return source.chunk.length - source.skip_front - source.skip_back;
+}
 
 struct PlanTotals {
   std::uint64_t fetch_bytes = 0;       // plain image bytes that must come from peers or edge

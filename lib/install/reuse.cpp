@@ -82,18 +82,22 @@ Result<void> Copier::copy_run(std::span<const ReuseSource> run) {
   for (const auto& source : run) length += source.chunk.length;
   std::size_t there = read(run.front(), length);
   std::uint64_t at = 0;
-  std::uint64_t good_from = 0;
+  std::uint64_t good_from = 0;  // what is good and not written yet ends at `good_to`
+  std::uint64_t good_to = 0;
   for (const auto& source : run) {
     std::uint64_t end = at + source.chunk.length;
     bool good = end <= there && content::chunk_id(ByteView(buffer_).subspan(
                                     at, source.chunk.length)) == source.chunk.id;
-    if (!good) {
-      SHOAL_TRY(write(run.front(), good_from, at - good_from));
-      good_from = end;
+    if (good && at + source.skip_front == good_to) {
+      good_to = end - source.skip_back;
+    } else {
+      SHOAL_TRY(write(run.front(), good_from, good_to - good_from));
+      good_from = good ? at + source.skip_front : end;
+      good_to = good ? end - source.skip_back : end;
     }
     at = end;
   }
-  return write(run.front(), good_from, at - good_from);
+  return write(run.front(), good_from, good_to - good_from);
 }
 
 }  // namespace

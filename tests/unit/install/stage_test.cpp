@@ -49,6 +49,7 @@ TEST(Stage, ReusedBlocksAreRightAndComplementTheFetchedOnes) {
   ASSERT_OK(staging);
   auto& staged = staging->components[0];
   std::uint64_t missing = 0;
+  std::uint64_t missing_bytes = 0;  // of the file
   for (std::uint32_t p = 0; p < staged.have.size(); ++p) {
     if (staged.have.has(PieceIndex(p))) continue;
     auto blocks = staged.partial.contains(PieceIndex(p)) ? staged.partial.at(PieceIndex(p))
@@ -56,6 +57,8 @@ TEST(Stage, ReusedBlocksAreRightAndComplementTheFetchedOnes) {
     for (std::size_t b = 0; b < blocks.size(); ++b) {
       if (!blocks[b]) {
         ++missing;
+        missing_bytes += std::min<std::uint64_t>(
+            content::kBlockSize, bytes.size() - (p * 65'536ULL + b * content::kBlockSize));
         continue;
       }
       Bytes block(content::kBlockSize);
@@ -68,6 +71,7 @@ TEST(Stage, ReusedBlocksAreRightAndComplementTheFetchedOnes) {
   EXPECT_EQ(missing * content::kBlockSize, plan->totals.fetch_bytes);
   EXPECT_LE(missing, 12u);
   EXPECT_EQ(staging->reused_bytes, plan->totals.reuse_bytes);
+  EXPECT_EQ(staging->written_bytes, bytes.size() - missing_bytes);  // none is written twice
 }
 
 // A block that is not wholly here is fetched: what is here of it would be written over.
