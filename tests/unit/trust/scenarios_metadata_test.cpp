@@ -160,8 +160,9 @@ TEST_P(RoleFile, EveryAttackIsRefusedNamedAndRecoveredFrom) {
     EXPECT_NE(refused.error().message.find(role), std::string::npos) << refused.error().describe();
     EXPECT_FALSE(refused.error().remedy_or_default().empty());
     // An expired root may be one on the way to a newer one, so it is kept (5.3.6).
-    if (role != "root" || attack.kind != K::metadata_expired)
+    if (role != "root" || attack.kind != K::metadata_expired) {
       EXPECT_EQ(world.disk.version_of(role), 5);
+    }
 
     if (role == "root") world.repository.publish_root();  // version 6 as it was meant to be
     world.advance();
