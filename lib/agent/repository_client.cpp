@@ -109,7 +109,8 @@ std::filesystem::path RepositoryClient::folder() const {
 
 std::filesystem::path RepositoryClient::metadata_dir() const { return folder() / "metadata"; }
 
-// The address that the administrator gave, then the mirrors that the repository named last.
+// The address that the administrator gave, then the mirrors that the repository named last; before
+// all of them the one that answered last, for one that swallows every packet takes ten seconds.
 std::vector<std::string> RepositoryClient::mirrors() const {
   constexpr std::size_t kMost = trust::Limits{}.mirrors_asked;
   std::vector<std::string> urls{row_.url};
@@ -119,6 +120,8 @@ std::vector<std::string> RepositoryClient::mirrors() const {
   if (!info) return urls;
   for (const auto& url : info->mirrors)
     if (urls.size() < kMost && std::ranges::count(urls, url) == 0) urls.push_back(url);
+  if (auto last = std::ranges::find(urls, answered_); last != urls.end())
+    std::rotate(urls.begin(), last, last + 1);
   return urls;
 }
 
@@ -134,12 +137,14 @@ void RepositoryClient::forget() {
 Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   Cycle cycle;
   cycle.turn = std::unique_lock(cycle_);
-  SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher(mirrors()));
+  auto urls = mirrors();
+  SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher(urls));
   cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata/", "targets/",
                                                    *cycle.fetcher, context_.clock.now());
   SHOAL_TRY(cycle.updater->refresh_if_changed());
   SHOAL_ASSIGN(auto bytes, read_target(*cycle.updater, kept_, content::kRepositoryTarget));
   SHOAL_ASSIGN(cycle.info, parse_info(bytes));
+  answered_ = urls[cycle.fetcher->first_mirror()];
   return cycle;
 }
 

@@ -57,7 +57,8 @@ class RepositoryClient {
   const Context& context_;
   store::RepositoryRow row_;
   TargetCache kept_;
-  std::mutex cycle_;  // one update of the trusted metadata at a time
+  std::mutex cycle_;      // one update of the trusted metadata at a time; guards what follows
+  std::string answered_;  // the mirror that answered last, asked first; empty: none yet
 };
 
 }  // namespace shoal::agent

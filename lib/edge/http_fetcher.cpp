@@ -73,6 +73,7 @@ class HttpFetcher final : public trust::Fetcher {
 
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases_.size()); }
   void avoid_last_mirror() override { preferred_ = (preferred_ + 1) % bases_.size(); }
+  std::uint32_t first_mirror() const override { return static_cast<std::uint32_t>(preferred_); }
 
  private:
   // Of two failures the one to report: a limit that was exceeded, then "it is not there", then the

@@ -22,6 +22,8 @@ class Fetcher {
   virtual std::uint32_t mirrors() const { return 1; }
   // The bytes that fetch() gave last were refused: the next fetch() begins with another mirror.
   virtual void avoid_last_mirror() {}
+  // Index of the mirror that the next fetch() begins with: the one that answered last.
+  virtual std::uint32_t first_mirror() const { return 0; }
 };
 
 }  // namespace shoal::trust

@@ -107,6 +107,20 @@ TEST_F(RepositoriesTest, TheNextMirrorGivesTheMetadataThatTheFirstDoesNot) {
   }
 }
 
+TEST_F(RepositoriesTest, AMirrorThatDoesNotAnswerIsAskedOnceAndNotInEachCycle) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  machine.web.set_fault(Machine::kUrl, "down");
+  ASSERT_TRUE(machine.products());
+  machine.web.take_requests();
+  ASSERT_TRUE(machine.products());
+  for (const auto& request : machine.web.take_requests())
+    EXPECT_TRUE(request.starts_with(kMirror)) << request;
+  machine.web.set_fault(Machine::kUrl, "");
+  machine.web.set_fault(kMirror, "down");
+  EXPECT_TRUE(machine.products());
+}
+
 TEST_F(RepositoriesTest, AKeptFileThatWasDamagedIsFetchedAgain) {
   Machine machine(publisher, state);
   machine.add_repository(publisher);

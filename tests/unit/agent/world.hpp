@@ -68,6 +68,7 @@ struct FakeFetcher final : trust::Fetcher {
   }
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases.size()); }
   void avoid_last_mirror() override { preferred = (preferred + 1) % bases.size(); }
+  std::uint32_t first_mirror() const override { return static_cast<std::uint32_t>(preferred); }
 
   FakeWeb& web;
   std::vector<std::string> bases;
