@@ -13,8 +13,8 @@
 #include <fstream>
 #include <functional>
 
+#include "base/nearest.hpp"
 #include "base/words.hpp"
-#include "protocol/nearest.hpp"
 
 namespace shoal::daemon {
 namespace {
@@ -152,7 +152,7 @@ std::filesystem::path folder_from(const char* variable, const char* home_relativ
 Result<const Option*> find_option(std::string_view key) {
   auto option = std::ranges::find(kOptions, key, &Option::name);
   if (option != kOptions.end()) return &*option;
-  auto nearest = protocol::nearest_name(key, option_names());
+  auto nearest = nearest_name(key, option_names());
   return fail(ErrorKind::invalid_request, fmt::format("there is no key '{}'", key),
               nearest.empty() ? "'shoald --help' lists the keys."
                               : fmt::format("Did you mean '{}'?", nearest));
@@ -183,7 +183,7 @@ std::string nearest_flag(const std::vector<std::string>& unknown) {
   for (const auto& option : kOptions) flags.push_back(flag_of(option.name));
   for (const auto& word : unknown)
     if (auto name = word.substr(0, word.find('=')); name.starts_with("--"))
-      return protocol::nearest_name(name, flags);
+      return nearest_name(name, flags);
   return "";
 }
 

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
+#include <string_view>
 
 #include "ceremony.hpp"
+#include "cli/usage/usage.hpp"
 #include "commands.hpp"
 #include "delta_commands.hpp"
 
@@ -263,6 +265,7 @@ struct Program {
 
   Program() {
     app.require_subcommand(1);
+    app.add_flag("--json", common.json, "Print one JSON document");  // before the command, too
     add_init();
     add_release();
     add_channel();
@@ -287,12 +290,17 @@ struct Program {
 }  // namespace
 
 int main(int argc, char** argv) {
-  constexpr int kUsage = 2;
   Program program;
   try {
     program.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.app.exit(error) == 0 ? 0 : kUsage;
+    if (error.get_exit_code() == 0) return program.app.exit(error);  // --help
+    // Parsing may have ended before it came to the flag.
+    bool json = std::any_of(argv, argv + argc,
+                            [](const char* word) { return std::string_view(word) == "--json"; });
+    return cli::report_error({ErrorKind::invalid_request, cli::what_is_wrong(program.app, error),
+                              "Run with --help for more information."},
+                             json);
   }
   try {
     auto code = program.run();

@@ -156,11 +156,9 @@ class Runner {
 
   // What is known of a repository that cannot be read now is shown as it was; that it may be old is
   // said beside it. The exit code is the first failure's.
-  int warn_of_problems(const client::Client& client) const {
-    auto repositories = client.repositories();
-    if (!repositories) return failed(repositories.error());
+  int warn_of_problems(const protocol::Repositories& repositories) const {
     int code = kOk;
-    for (const auto& repository : repositories->repositories) {
+    for (const auto& repository : repositories.repositories) {
       if (!options_.json) fmt::print(stderr, "{}", show_problems(repository));
       if (repository.last_error && code == kOk) code = info(repository.last_error->kind).exit_code;
     }
@@ -169,40 +167,53 @@ class Runner {
 
   int products(const client::Client& client) const {
     auto known = client.products();
+    auto repositories = client.repositories();
+    if (!repositories) return failed(repositories.error());
     if (int code = print(known); code != kOk) return code;
-    return warn_of_problems(client);
+    return warn_of_problems(*repositories);
   }
 
-  // Every install with a newer version in its channel.
+  // As one that failed before it began, so that it is reported with the others; it has no id.
+  static Change never_started(const protocol::ChangeRequest& request, const Error& error) {
+    Change change;
+    change.kind = request.kind;
+    change.product = request.product;
+    change.state = protocol::ChangeState::failed;
+    change.error = error;
+    return change;
+  }
+
+  // Every install with a newer version in its channel. Under --json one document, whatever happens.
   int update_all(const client::Client& client) const {
     if (auto fresh = client.products(); !fresh) return failed(fresh.error());
     auto installs = client.installs();
     if (!installs) return failed(installs.error());
-    std::vector<Change> running;
-    int code = warn_of_problems(client);
+    auto repositories = client.repositories();
+    if (!repositories) return failed(repositories.error());
+    int code = warn_of_problems(*repositories);
+    std::vector<Change> running, refused;
     for (const auto& install : installs->installs) {
       if (!install.update_available()) continue;
       protocol::ChangeRequest request = options_.request;
       request.product = install.product;
-      auto change = client.start(request);
-      if (change) {
+      if (auto change = client.start(request))
         running.push_back(std::move(*change));
-      } else if (int failure = failed(change.error()); code == kOk) {
-        code = failure;
-      }
+      else
+        refused.push_back(never_started(request, change.error()));
     }
-    if (running.empty() && code == kOk && !options_.json)
+    if (running.empty() && refused.empty() && code == kOk && !options_.json)
       fmt::print("{}\n", installs->installs.empty() ? "Nothing is installed."
                                                     : "Everything is up to date.");
-    if (!options_.wait || running.empty()) {
-      if (options_.json) return print_json(protocol::Changes{running}), code;
+    if (options_.wait && !running.empty()) {
+      auto ended = wait_for(running);
+      if (!ended) return failed(ended.error());
+      running = std::move(*ended);
+    } else if (!options_.json) {
       for (const auto& change : running) started(change);
-      return code;
     }
-    auto ended = wait_for(running);
-    if (!ended) return failed(ended.error());
-    if (options_.json) print_json(protocol::Changes{*ended});
-    int reported = report(*ended);
+    running.insert(running.end(), refused.begin(), refused.end());
+    if (options_.json) print_json(protocol::Changes{running});
+    int reported = report(running);
     return code == kOk ? reported : code;
   }
 

@@ -4,13 +4,12 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/relative_path.hpp"
 #include "cli/shoal/text.hpp"
+#include "cli/usage/usage.hpp"
 #include "protocol/codec.hpp"
-#include "protocol/nearest.hpp"
 
 namespace shoal::cli {
 namespace {
@@ -170,56 +169,12 @@ void add_config_commands(CLI::App& app, Options& options) {
           "fastest, balanced or thrifty; publisher: as each repository says");
 }
 
-// The innermost command that was given.
-const CLI::App& deepest(const CLI::App& app) {
-  auto below = app.get_subcommands();
-  return below.empty() ? app : deepest(*below.front());
-}
-
-std::string meant(const std::string& nearest) {
-  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
-}
-
-// CLI11 says no more than that a subcommand is required. The word that is none, and what it may
-// have meant; "" when it is something else that is wrong.
-std::string about_unknown_command(const CLI::App& app) {
-  const auto& parent = deepest(app);
-  auto known = parent.get_subcommands([](const CLI::App*) { return true; });
-  if (known.empty()) return "";
-  std::vector<std::string> names;
-  for (const auto* command : known) names.push_back(command->get_name());
-  for (const auto& word : app.remaining(true)) {
-    if (word.starts_with('-')) continue;
-    std::string place = &parent == &app ? "" : " under '" + parent.get_name() + "'";
-    return "there is no command '" + sanitised(word) + "'" + place +
-           meant(protocol::nearest_name(word, names));
-  }
-  return "";
-}
-
-// The same for an option: those of the command, and those that may stand anywhere.
-std::string about_unknown_option(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const auto* command : {&app, &deepest(app)})
-    for (const auto* option : command->get_options())
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-  for (const auto& word : app.remaining(true)) {
-    if (!word.starts_with('-')) continue;
-    auto name = word.substr(0, word.find('='));
-    return "there is no option '" + sanitised(name) + "'" +
-           meant(protocol::nearest_name(name, names));
-  }
-  return "";
-}
-
 // The exit code; the text has been printed, as JSON where that was asked for.
 int refuse(const CLI::App& app, const CLI::ParseError& error, bool json) {
   constexpr int kUsage = 2;
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  std::string message = about_unknown_command(app);
-  if (message.empty()) message = about_unknown_option(app);
-  if (message.empty()) message = error.what();
-  Error refusal{ErrorKind::invalid_request, message, "Run with --help for more information."};
+  Error refusal{ErrorKind::invalid_request, sanitised(what_is_wrong(app, error)),
+                "Run with --help for more information."};
   if (json)
     fmt::print("{}\n", protocol::encode(refusal));
   else

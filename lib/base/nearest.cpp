@@ -1,10 +1,10 @@
 // Levenshtein distance, one row at a time.
-#include "protocol/nearest.hpp"
+#include "base/nearest.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-namespace shoal::protocol {
+namespace shoal {
 namespace {
 
 constexpr std::size_t kMaxLength = 64;  // names are shorter; bounds the quadratic work
@@ -40,4 +40,4 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   return best;
 }
 
-}  // namespace shoal::protocol
+}  // namespace shoal

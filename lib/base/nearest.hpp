@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
-namespace shoal::protocol {
+namespace shoal {
 
 // The candidate with the smallest edit distance, when that is small beside the name's length;
 // empty otherwise. Names longer than 64 bytes are not compared.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
-}  // namespace shoal::protocol
+}  // namespace shoal

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <limits>
 
-#include "protocol/nearest.hpp"
+#include "base/nearest.hpp"
 
 namespace shoal::protocol {
 namespace {

@@ -28,8 +28,9 @@ MAY_USE = {
     "agent": {"base", "trust", "content", "install", "transfer", "store"},
     "api": {"base", "agent", "protocol", "http"},
     "client": {"base", "protocol"},
-    "cli/shoal": {"client", "protocol", "base"},
-    "cli/shoal-publish": {"publish", "trust", "content", "http", "base"},
+    "cli/usage": {"base"},
+    "cli/shoal": {"cli/usage", "client", "protocol", "base"},
+    "cli/shoal-publish": {"cli/usage", "publish", "trust", "content", "http", "base"},
     "tracker": {"base", "protocol", "http", "content"},
 }
 LIBRARY = {name for name in MAY_USE if "/" not in name and name != "tracker"}

@@ -249,6 +249,30 @@ TEST(Program, UpdateWithoutProductUpdatesWhatHasANewerVersion) {
   EXPECT_EQ(empty.out(), "Nothing is installed.\n");
 }
 
+TEST(Program, UpdatesThatCannotBeStartedAreInTheOneDocument) {
+  ApiHarness harness;
+  for (const char* product : {"a", "b"}) {
+    agent::InstallView old;
+    old.product = product;
+    old.version = "1";
+    old.available_version = "2";
+    harness.service().install_views.push_back(old);
+  }
+  harness.service().refuse = Error{ErrorKind::conflict, "busy", {}};
+  Process process(harness, {"update", "--json"});
+  EXPECT_EQ(process.wait(), 6);
+  auto changes =
+      protocol::decode<protocol::Changes>(process.out(), protocol::UnknownFields::refuse);
+  ASSERT_TRUE(changes) << process.out();
+  ASSERT_EQ(changes->changes.size(), 2u);
+  EXPECT_EQ(changes->changes[1].product, "b");
+  ASSERT_TRUE(changes->changes[1].error);
+  EXPECT_EQ(changes->changes[1].error->kind, ErrorKind::conflict);
+  Process text(harness, {"update"});
+  EXPECT_EQ(text.wait(), 6);
+  EXPECT_THAT(text.err(), AllOf(HasSubstr("a: busy"), HasSubstr("b: busy")));
+}
+
 TEST(Program, WhatIsKnownOfAnUnreachableRepositoryIsNotCalledUpToDate) {
   ApiHarness harness;
   agent::RepositoryView unreachable;

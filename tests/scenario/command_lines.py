@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""What the programs answer to a command line that is wrong.
+
+    command_lines.py [--list] [SCENARIO]...
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from harness.run import check, program, run_scenarios  # noqa: E402
+
+USAGE = 2
+
+
+def refused(name, *arguments):
+    """The output of a program that refuses its command line."""
+    done = subprocess.run([program(name), *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, check=False)
+    check(done.returncode == USAGE, f"{name} {arguments}: exit {done.returncode}, not {USAGE}")
+    return done.stdout + done.stderr
+
+
+def misspelt_names_are_answered_with_the_nearest():
+    """A command or option that there is not is refused with the one that was meant."""
+    cases = [
+        ("shoal", ["instal", "game"], "there is no command 'instal'; did you mean 'install'?"),
+        ("shoal", ["list", "--jsn"], "there is no option '--jsn'; did you mean '--json'?"),
+        ("shoal-publish", ["relase", "repo"],
+         "there is no command 'relase'; did you mean 'release'?"),
+        ("shoal-publish", ["root", "sgin"],
+         "there is no command 'sgin' under 'root'; did you mean 'sign'?"),
+        ("shoal-publish", ["release", "repo", "tree", "--keys", "k", "--product", "p", "--version",
+                           "1", "--chanel", "c"],
+         "there is no option '--chanel'; did you mean '--channel'?"),
+        ("shoal-publish", ["frobnicate"], "there is no command 'frobnicate'"),
+        ("shoald", ["--libary", "x"], "--library"),
+    ]
+    for name, arguments, expected in cases:
+        output = refused(name, *arguments)
+        check(expected in output, f"{name} {arguments}: {output}")
+
+
+def json_is_json_before_and_after_the_command():
+    """--json makes the refusal JSON, wherever it stands."""
+    for name, arguments in (("shoal", ["--json", "instal"]), ("shoal", ["instal", "--json"]),
+                            ("shoal-publish", ["--json", "lst", "repo"]),
+                            ("shoal-publish", ["lst", "repo", "--json"])):
+        document = json.loads(refused(name, *arguments))
+        error = document["error"] if name == "shoal-publish" else document
+        check(error["kind"] == "invalid_request" and "did you mean" in error["message"],
+              f"{name} {arguments}: {error}")
+    done = subprocess.run([program("shoal-publish"), "--json", "list", "/nonexistent"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    check(json.loads(done.stderr)["error"]["kind"] == "not_found", done.stdout + done.stderr)
+
+
+SCENARIOS = [misspelt_names_are_answered_with_the_nearest,
+             json_is_json_before_and_after_the_command]
+
+if __name__ == "__main__":
+    sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))
