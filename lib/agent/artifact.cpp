@@ -20,6 +20,7 @@ Artifact::Artifact(const Context& context, ArtifactSource source, transfer::Piec
       source_(std::move(source)),
       have_(std::move(have)),
       partial_(std::move(partial)) {
+  if (source_.image) staged_bytes_ = source_.image->written_bytes();
   if (!source_.map) return;
   for (std::uint32_t i = 0; i < have_.size(); ++i)
     if (!have_.has(PieceIndex{i})) counters_.total_bytes += missing_bytes(PieceIndex{i});
@@ -180,6 +181,7 @@ void Artifact::pieces_lost(const std::vector<PieceIndex>& pieces) {
 
 ArtifactCounters Artifact::counters() const {
   auto counters = counters_;
+  counters.written_bytes = source_.image ? source_.image->written_bytes() - staged_bytes_ : 0;
   counters.edge_bytes_per_s =
       mode_ == Mode::fetching ? context_.edge.download_bytes_per_s(source_.id) : 0;
   return counters;

@@ -30,6 +30,7 @@ struct ArtifactSource {
 struct ArtifactCounters {
   std::uint64_t total_bytes = 0;    // plain bytes that had to be fetched
   std::uint64_t fetched_bytes = 0;  // of those, there now
+  std::uint64_t written_bytes = 0;  // to the disk
   std::uint64_t edge_bytes = 0;     // from the edge, as sent
   std::uint64_t peer_bytes = 0;
   std::uint64_t lan_bytes = 0;
@@ -120,6 +121,7 @@ class Artifact final : public transfer::SwarmEvents,
   ArtifactCounters counters_;
   // The swarm counts from each time we join; these are the sums of earlier times.
   ArtifactCounters earlier_;
+  std::uint64_t staged_bytes_ = 0;  // what staging had written into the image before
   std::string last_edge_error_;
 };
 

@@ -329,6 +329,7 @@ void TreeChange::update_progress() {
     auto counters = artifact->counters();
     sum.total_bytes += counters.total_bytes;
     sum.fetched_bytes += counters.fetched_bytes;
+    sum.written_bytes += counters.written_bytes;
     sum.edge_bytes += counters.edge_bytes;
     sum.peer_bytes += counters.peer_bytes;
     sum.lan_bytes += counters.lan_bytes;
@@ -342,7 +343,7 @@ void TreeChange::update_progress() {
                 before_.peers + sum.peer_bytes,
                 before_.lan + sum.lan_bytes,
                 std::max(before_.reused, staging_->reused_bytes),
-                before_.written + staging_->written_bytes + sum.fetched_bytes,
+                before_.written + staging_->written_bytes + sum.written_bytes,
                 before_.uploaded + sum.uploaded_bytes,
                 sum.fetched_bytes};
   view.edge_bytes_per_s = sum.edge_bytes_per_s;

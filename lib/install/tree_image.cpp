@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -65,6 +66,8 @@ struct TreeImage::Impl {
   const RelativePath staging;
   const std::shared_ptr<const content::Component> component;  // shared with the plan and the agent
   const content::ImageMap map;
+
+  std::atomic<std::uint64_t> written_bytes{0};
 
   std::mutex mutex;  // guards what follows; never held over a system call that reads or writes
   std::vector<FileState> files;
@@ -178,6 +181,7 @@ Result<void> TreeImage::Impl::write_file(FileIndex file, std::uint64_t offset, B
   auto opened = open(file, {Place::staged, {}});
   auto done = opened ? pwrite_all((*opened)->fd.get(), bytes, offset, path_of(file).text())
                      : fail(std::move(opened.error()));
+  if (done) written_bytes += bytes.size();
   end_write(file);
   return done;
 }
@@ -302,6 +306,8 @@ void TreeImage::drop_writes() {
   std::lock_guard lock(impl_->mutex);
   impl_->dropping = true;
 }
+
+std::uint64_t TreeImage::written_bytes() const { return impl_->written_bytes; }
 
 void TreeImage::seal(std::vector<FileStamp> stamps) {
   std::lock_guard lock(impl_->mutex);

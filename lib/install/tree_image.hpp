@@ -56,6 +56,8 @@ class TreeImage final : public transfer::ImageStore {
   void allow_writes();  // to every file
   // For good, and without waiting: what was staged is needed no more, or by another image.
   void drop_writes();
+  // Bytes that write() has put into files so far: not those that were dropped.
+  std::uint64_t written_bytes() const;
   // After the commit: every staged file is now installed, with these stamps; writes are refused.
   void seal(std::vector<FileStamp> stamps);
 

@@ -130,6 +130,20 @@ TEST_F(AgentTest, UpdateReusesWhatTheDiskHasAndRemovesWhatIsGone) {
   expect_tree(installed, second_tree());
 }
 
+TEST_F(AgentTest, BlocksThatAreSharedWithFilesThatStayCountAsWrittenOnlyInPart) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  std::map<std::string, std::string> tree = {
+      {"a", random_text(3'000, 1)}, {"b", random_text(5'000, 2)}, {"c", random_text(3'000, 3)}};
+  publisher.release("2", tree);
+  machine.run(ChangeKind::install);
+  tree["b"] = random_text(5'000, 4);
+  publisher.release("3", tree);
+  auto change = machine.run(ChangeKind::update);
+  EXPECT_EQ(change.state, ChangeState::done);
+  EXPECT_EQ(change.bytes.written, 5'000U);
+}
+
 TEST_F(AgentTest, UpdateWithNothingNewIsDoneAtOnce) {
   Machine machine(publisher, state);
   machine.add_repository(publisher);
