@@ -5,7 +5,10 @@ target_compile_options(shoal_options INTERFACE
 target_include_directories(shoal_options INTERFACE ${CMAKE_SOURCE_DIR}/lib)
 target_compile_definitions(shoal_options INTERFACE SPDLOG_FMT_EXTERNAL=1)
 
-if(SHOAL_SANITIZE)
+if(SHOAL_SANITIZE STREQUAL thread)
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+elseif(SHOAL_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
                       -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
