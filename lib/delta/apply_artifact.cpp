@@ -19,6 +19,8 @@ class SliceSource final : public ByteSource {
   const Slice slice_;
 };
 
+}  // namespace
+
 Result<void> apply_group(const Group& group, const ApplyOptions& options) {
   std::vector<SliceSource> sources;
   for (const auto& slice : group.old_slices) {
@@ -33,6 +35,7 @@ Result<void> apply_group(const Group& group, const ApplyOptions& options) {
   DecodeOptions decoding;
   decoding.workers = options.workers;
   decoding.stop = options.stop;
+  decoding.leaves_out = options.leaves_out;
   decoding.read = [&](MutableByteView out) -> Result<void> {
     if (out.size() > left) return bad("a group has more blocks than its head says");
     left -= out.size();
@@ -46,8 +49,6 @@ Result<void> apply_group(const Group& group, const ApplyOptions& options) {
   if (left != 0) return bad("a group has fewer blocks than its head says");
   return {};
 }
-
-}  // namespace
 
 Result<void> apply_artifact(const ArtifactHead& head, const ApplyOptions& options) {
   for (const auto& group : head.groups) {

@@ -14,9 +14,13 @@ struct ApplyOptions {
   std::function<Result<void>(FileIndex file, std::uint64_t offset, ByteView bytes)> write;
   // All slices of a group were written; on the calling thread. May be empty.
   std::function<Result<void>(const Group& group)> group_done;
+  std::function<bool()> leaves_out;  // as DecodeOptions::leaves_out
   WorkerPool* workers = nullptr;
   StopToken stop;
 };
+
+// Makes the new slices of one group; `read` begins at its blocks.
+Result<void> apply_group(const Group& group, const ApplyOptions& options);
 
 // Makes the files that match_trees() says are made; copies are the caller's to make, and so is the
 // check of everything against its merkle root. Memory: that of decode(), and the head's. Errors:

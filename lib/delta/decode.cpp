@@ -140,7 +140,10 @@ class Decoder {
   Result<void> make_window(const WindowJob& job) const {
     SHOAL_TRY(options_.stop.check());
     SHOAL_ASSIGN(auto window, job.open->predictor.predict(job.begin, job.size));
-    SHOAL_TRY(apply_window(window, job.shares));
+    if (auto fits = apply_window(window, job.shares); !fits) {
+      if (options_.leaves_out && options_.leaves_out()) return {};
+      return fits;
+    }
     const auto& part = job.open->part;
     return options_.write(part.file, part.file_offset + job.begin, window.bytes);
   }

@@ -20,6 +20,9 @@ struct DecodeOptions {
   std::function<Result<void>(MutableByteView out)> read;
   // Bytes of a new file. From any thread, in any order within a block; each byte once.
   std::function<Result<void>(std::size_t file, std::uint64_t offset, ByteView bytes)> write;
+  // Asked, on any thread, when a window's streams do not fit its prediction: true leaves the window
+  // out, false ends it all. For callers that look what came out right. Empty: false.
+  std::function<bool()> leaves_out;
   WorkerPool* workers = nullptr;  // windows in parallel; null: on the calling thread
   StopToken stop;
 };
