@@ -39,10 +39,12 @@ void Downloader::add_artifact(std::shared_ptr<ArtifactShared> shared) {
   auto artifact = std::make_unique<Artifact>();
   for (const auto& url : shared->description.mirrors) {
     auto base = checked_base_url(url);
-    if (base)
+    if (base) {
       artifact->mirrors.push_back(mirrors_.add(*base));
-    else
+      if (shared->description.forgives) mirrors_.forgive(artifact->mirrors.back());
+    } else {
       log_.warning("edge", "{}", base.error().describe());
+    }
   }
   artifact->shared = std::move(shared);
   auto id = artifact->shared->id;
@@ -163,7 +165,7 @@ void Downloader::give_up(Artifact& artifact, const JobPtr& job) {
     retry_ms = options_.backoff_first_ms;  // some mirror is ready again by now
   }
   if (error.message.empty())
-    error = {ErrorKind::source_unavailable,
+    error = {ErrorKind::network,
              fmt::format("fetch {}: no mirror can be reached at the moment", url),
              {}};
   abandon(artifact, *job);

@@ -73,8 +73,9 @@ class MirrorSet {
   void failed(const Ticket& request, const RequestFailure& failure, std::uint64_t now_ms);
   void overtaken(const Ticket& request, std::uint64_t now_ms);  // broken off: another is faster
   void aborted(const Ticket& request) { --mirrors_[request.mirror].active; }  // nobody's fault
-  // It served wrong bytes: never asked again.
+  // It served wrong bytes: not asked again, until it is forgiven.
   void drop(MirrorId mirror, const std::string& why);
+  void forgive(MirrorId mirror) { mirrors_[mirror].status.dropped = false; }
 
   // How long a request to it may go without a byte before it counts as stalled.
   std::uint64_t silence_limit_ms(MirrorId mirror) const;

@@ -20,6 +20,7 @@ struct EdgeArtifact {
   std::shared_ptr<const std::vector<Digest>> piece_hashes;
   std::shared_ptr<ImageStore> store;  // where the parts that need no fetching are read
   std::vector<std::string> mirrors;   // base URLs, in order of preference
+  bool forgives = false;              // mirrors that were dropped are asked once more
 };
 
 // A mirror's health, for `status`.
