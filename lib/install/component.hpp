@@ -25,6 +25,8 @@ struct TargetComponent {
   std::shared_ptr<const content::Recipes> recipes;  // null: no reuse below whole files
   std::shared_ptr<const std::vector<Digest>> piece_hashes;
   std::shared_ptr<const content::EdgeIndex> index;  // for the plan's edge bytes
+  // Leads here from the installed component of the same name; null: there is none.
+  std::shared_ptr<const content::DeltaArtifact> delta{};
 };
 
 // The stamps of a component as bytes, for the caller to keep.

@@ -47,9 +47,14 @@ Result<OldTree> examine_old(const BeneathDir& library, const RelativePath& folde
 Result<void> find_chunks(const BeneathDir& library, Plan& plan, const OldTree& old,
                          const StopToken& stop);
 
-// Fills plan.totals from the decisions and plan.reuse.
-// `clones`: copies share their bytes with the old file, and take no room.
-void count_totals(Plan& plan, bool clones);
+// Chooses each component's way and fills plan.totals, from the decisions and plan.reuse; what the
+// ways not taken would have needed goes. `clones`: copies share their bytes with the old file, and
+// take no room. `room_bytes`: of disk space.
+void count_totals(Plan& plan, bool clones, std::uint64_t room_bytes);
+
+// Notes which files the components' deltas can make (FilePlan::by_delta). One whose old version,
+// under the same path, is not what the delta was made from is left out.
+void find_by_delta(Plan& plan, const OldTree& old);
 
 // Every folder that these paths need, and the named empty ones, sorted; relative to the install.
 std::vector<std::string> folders_of(const std::vector<const content::Component*>& components);

@@ -42,19 +42,21 @@ Result<std::uint64_t> allocated_beneath(const BeneathDir& library, const Relativ
   return bytes;
 }
 
-Result<void> check_room(const BeneathDir& library, const Plan& plan, const std::string& change) {
+// What is free, with what an earlier run of the change has staged.
+Result<std::uint64_t> room(const BeneathDir& library, const std::string& change) {
+  SHOAL_ASSIGN(auto free, library.free_bytes());
+  if (change.empty()) return free;
+  SHOAL_ASSIGN(auto staged, allocated_beneath(library, staging_folder(change), 0));
+  return free + staged;
+}
+
+Result<void> check_room(const BeneathDir& library, const Plan& plan, std::uint64_t room_bytes) {
   if (::faccessat(library.fd(), ".", W_OK, AT_EACCESS) != 0)
     return fail(system_error(errno, "write to library", library.name()));
-  SHOAL_ASSIGN(auto free, library.free_bytes());
-  if (free >= plan.totals.peak_extra_bytes) return {};
-  std::uint64_t staged = 0;
-  if (!change.empty()) {
-    SHOAL_ASSIGN(staged, allocated_beneath(library, staging_folder(change), 0));
-  }
-  if (free + staged >= plan.totals.peak_extra_bytes) return {};
+  if (room_bytes >= plan.totals.peak_extra_bytes) return {};
   return fail(ErrorKind::disk_full,
               fmt::format("library {}: {} bytes are needed and {} are free", library.name(),
-                          plan.totals.peak_extra_bytes, free + staged));
+                          plan.totals.peak_extra_bytes, room_bytes));
 }
 
 }  // namespace
@@ -78,7 +80,7 @@ Result<void> Planner::check_inputs() const {
     if (installed.recipes && !fits(*installed.component, *installed.recipes))
       return misfit(*installed.component, "recipes");
   for (const auto& component : plan_.components) {
-    const auto& [manifest, recipes, hashes, index] = component.target;
+    const auto& [manifest, recipes, hashes, index, delta] = component.target;
     if (recipes && !fits(*manifest, *recipes)) return misfit(*manifest, "recipes");
     if ((hashes ? hashes->size() : 0) != manifest->content.piece_count())
       return misfit(*manifest, "piece hashes");
@@ -112,7 +114,7 @@ Result<void> Planner::refresh_stamps() {
   return {};
 }
 
-Result<void> Planner::run() {
+Result<void> Planner::run(std::uint64_t room_bytes) {
   SHOAL_TRY(check_inputs());
   for (auto& installed : plan_.installed)
     installed.stamps.resize(installed.component->files.size());
@@ -125,13 +127,15 @@ Result<void> Planner::run() {
   SHOAL_TRY(find_chunks(library_, plan_, old_, stop_));
   SHOAL_TRY(decide_nothing_to_do());
   SHOAL_TRY(refresh_stamps());
-  count_totals(plan_, can_clone(library_));
+  find_by_delta(plan_, old_);
+  count_totals(plan_, can_clone(library_), room_bytes);
   if (plan_.nothing_to_do) {  // also nothing to fetch, though the user's own files may differ
     plan_.reuse.clear();
     auto final_bytes = plan_.totals.final_bytes;
     plan_.totals = {};
     plan_.totals.final_bytes = final_bytes;
     plan_.totals.reuse_bytes = final_bytes;
+    for (auto& component : plan_.components) component.choice = {};
   }
   return {};
 }
@@ -144,8 +148,9 @@ Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
   Plan plan(std::move(folder));
   plan.installed = std::move(installed);
   for (auto& target : targets) plan.components.push_back({std::move(target), {}});
-  SHOAL_TRY(Planner(library, plan, stop).run());
-  if (!plan.nothing_to_do) SHOAL_TRY(check_room(library, plan, change));
+  SHOAL_ASSIGN(auto room_bytes, room(library, change));
+  SHOAL_TRY(Planner(library, plan, stop).run(room_bytes));
+  if (!plan.nothing_to_do) SHOAL_TRY(check_room(library, plan, room_bytes));
   return plan;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/beneath_dir.hpp"
 #include "base/stop_token.hpp"
+#include "install/choose_way.hpp"
 #include "install/component.hpp"
 
 namespace shoal::install {
@@ -29,12 +30,14 @@ struct FilePlan {
   FileIndex old_file;
   bool displaces_user_file = false;  // a changed or unknown file stands at the path: moved aside
   bool set_mode = false;             // keep, move: the executable bit must be changed
-  FileStamp present;  // of the file that stands at the path now; zero: none, or not a file
+  bool by_delta = false;  // assemble, leave: made by the component's delta, which is used
+  FileStamp present;      // of the file that stands at the path now; zero: none, or not a file
 };
 
 struct ComponentPlan {
   TargetComponent target;
   std::vector<FilePlan> files;  // by FileIndex of the target
+  WayChoice choice{};
 };
 
 // Where assembled bytes can be had on this disk. Checked by its id when it is copied, and written
@@ -58,6 +61,7 @@ struct PlanTotals {
   std::uint64_t fetch_bytes = 0;       // plain image bytes that must come from peers or edge
   std::uint64_t edge_bytes = 0;        // what the edge would send for them, compressed
   std::uint64_t reuse_bytes = 0;       // taken from this disk: kept, moved, copied, chunks
+  std::uint64_t delta_bytes = 0;       // made by deltas, out of what is on this disk
   std::uint64_t write_bytes = 0;       // written to the disk
   std::uint64_t peak_extra_bytes = 0;  // disk space needed beyond what is in use now
   std::uint64_t final_bytes = 0;       // size of the install afterwards

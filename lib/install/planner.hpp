@@ -17,7 +17,7 @@ class Planner {
   Planner(const BeneathDir& library, Plan& plan, const StopToken& stop)
       : library_(library), plan_(plan), stop_(stop) {}
 
-  Result<void> run();
+  Result<void> run(std::uint64_t room_bytes);
 
  private:
   Result<void> check_inputs() const;

@@ -1,7 +1,8 @@
-// Staging, component by component: make the files, hash what an earlier run left, copy whole files
-// and chunks, then settle piece by piece what is there. Coverage (which bytes were copied) decides
-// which pieces are worth hashing, and which blocks of the others need no fetching. Pieces made only
-// of files that stay or move are believed as their stamps are; every other one is hashed.
+// Staging, component by component: make the files, hash what an earlier run left, copy whole files,
+// apply the delta, copy chunks, then settle piece by piece what is there. Coverage (which bytes
+// were copied) decides which pieces are worth hashing, and which blocks of the others need no
+// fetching. Pieces made only of files that stay or move are believed as their stamps are; every
+// other one is hashed.
 #include "install/stage.hpp"
 
 #include <fmt/core.h>
@@ -12,6 +13,7 @@
 #include <mutex>
 
 #include "content/merkle.hpp"
+#include "install/apply_delta.hpp"
 #include "install/coverage.hpp"
 #include "install/hash_files.hpp"
 #include "install/look.hpp"
@@ -62,16 +64,19 @@ class ComponentStager {
         files_(library, plan, component, staging, stop),
         coverage_(manifest_) {}
 
-  Result<StagedComponent> run();
+  // `delta`: may be null.
+  Result<StagedComponent> run(TreeImage* delta);
 
   std::atomic<std::uint64_t> reused_bytes{0};
   std::atomic<std::uint64_t> written_bytes{0};
+  std::uint64_t delta_bytes = 0;
   std::uint64_t resumed_bytes = 0;
 
  private:
   Result<void> make_files();
   Result<void> resume();
   Result<void> copy_files();
+  Result<void> apply(TreeImage& delta);
   Result<void> copy_all_chunks();
   Result<void> settle();
   Result<void> audit(const std::vector<PieceIndex>& pieces);
@@ -95,6 +100,7 @@ class ComponentStager {
   FileStager files_;
   Coverage coverage_;
   std::vector<FileStager::Prepared> prepared_;
+  std::vector<bool> made_;     // files that the delta made; empty: none
   std::vector<bool> audited_;  // files taken whole that were hashed after all
   StagedComponent out_;
 };
@@ -201,11 +207,26 @@ Result<void> ComponentStager::copy_files() {
   });
 }
 
+Result<void> ComponentStager::apply(TreeImage& delta) {
+  SHOAL_ASSIGN(auto outcome, apply_delta({library_, plan_, component_, staging_, delta, *out_.image,
+                                          out_.have, pool_, stop_, step_}));
+  made_ = std::move(outcome.made);
+  out_.delta_error = std::move(outcome.error);
+  written_bytes += outcome.written_bytes;
+  for (std::uint32_t f = 0; f < made_.size(); ++f) {
+    if (!made_[f]) continue;
+    coverage_.add(manifest_.files[f].offset, manifest_.files[f].size);
+    delta_bytes += manifest_.files[f].size;
+  }
+  return {};
+}
+
 Result<void> ComponentStager::copy_all_chunks() {
   std::vector<ReuseSource> sources;
   std::copy_if(plan_.reuse.begin(), plan_.reuse.end(), std::back_inserter(sources),
                [this](const ReuseSource& source) {
-                 return source.component == component_ &&
+                 bool made = !made_.empty() && made_[source.file.value()];
+                 return source.component == component_ && !made &&
                         !have_all(source.file, source.offset, source.chunk.length);
                });
   std::size_t tasks = (sources.size() + kChunksPerTask - 1) / kChunksPerTask;
@@ -309,11 +330,12 @@ Result<void> ComponentStager::settle() {
   return {};
 }
 
-Result<StagedComponent> ComponentStager::run() {
+Result<StagedComponent> ComponentStager::run(TreeImage* delta) {
   out_.have = transfer::PieceSet(manifest_.content.piece_count());
   SHOAL_TRY(make_files());
   SHOAL_TRY(resume());
   SHOAL_TRY(copy_files());
+  if (delta != nullptr) SHOAL_TRY(apply(*delta));
   SHOAL_TRY(copy_all_chunks());
   SHOAL_TRY(settle());
   return std::move(out_);
@@ -322,7 +344,8 @@ Result<StagedComponent> ComponentStager::run() {
 }  // namespace
 
 Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
-                      WorkerPool& pool, const StopToken& stop, const StepHook& step) {
+                      WorkerPool& pool, const StopToken& stop, const StepHook& step,
+                      const DeltaImages& deltas) {
   SHOAL_TRY(check_name("change", change));
   Staging staging(staging_folder(change));
   SHOAL_TRY(library.make_dirs(staging.folder));
@@ -330,10 +353,12 @@ Result<Staging> stage(const BeneathDir& library, const std::string& change, cons
     const auto& name = plan.components[c].target.component->name;
     SHOAL_TRY(check_name("component", name));
     ComponentStager stager(library, plan, c, staging_folder(change, name), pool, stop, step);
-    SHOAL_ASSIGN(auto staged, stager.run());
+    bool by_delta = c < deltas.size() && plan.components[c].choice.way == Way::delta;
+    SHOAL_ASSIGN(auto staged, stager.run(by_delta ? deltas[c].get() : nullptr));
     staging.components.push_back(std::move(staged));
     staging.reused_bytes += stager.reused_bytes;
     staging.written_bytes += stager.written_bytes;
+    staging.delta_bytes += stager.delta_bytes;
     staging.resumed_bytes += stager.resumed_bytes;
   }
   if (step) step("stage.done");

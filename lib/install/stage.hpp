@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/stop_token.hpp"
 #include "base/worker_pool.hpp"
@@ -18,12 +20,19 @@ struct StagedComponent {
   std::shared_ptr<TreeImage> image;
   transfer::PieceSet have;     // complete and checked against their piece hashes
   transfer::BlockMap partial;  // blocks of the other pieces that are there (gap blocks included)
+  std::optional<Error> delta_error;  // why the delta did not make all that it was to make
 };
+
+// The delta artifacts of the components that the plan gives that way, as they were fetched, by
+// component; null where there is none, or where it could not be had: such a component is staged by
+// its recipes. Empty: none at all.
+using DeltaImages = std::vector<std::shared_ptr<TreeImage>>;
 
 struct Staging {
   RelativePath folder;  // of the whole change, beneath the library
   std::vector<StagedComponent> components;
   std::uint64_t reused_bytes = 0;   // taken from this disk
+  std::uint64_t delta_bytes = 0;    // made by deltas
   std::uint64_t written_bytes = 0;  // by staging itself
   std::uint64_t resumed_bytes = 0;  // found staged by an earlier run
 
@@ -36,7 +45,8 @@ using StepHook = std::function<void(std::string_view step)>;
 // `library` must outlive the images. Blocking; worker thread. Errors: disk_full, io_error,
 // cancelled … (what was staged stays for the next run; discard_staging removes it).
 Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
-                      WorkerPool& pool, const StopToken& stop, const StepHook& step = {});
+                      WorkerPool& pool, const StopToken& stop, const StepHook& step = {},
+                      const DeltaImages& deltas = {});
 
 Result<void> discard_staging(const BeneathDir& library, const std::string& change);
 

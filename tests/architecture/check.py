@@ -21,7 +21,7 @@ MAY_USE = {
     "protocol": {"base"},
     "http": {"base"},
     "transfer": {"base", "content"},
-    "install": {"base", "content", "transfer"},
+    "install": {"base", "content", "delta", "transfer"},
     "edge": {"base", "content", "transfer", "trust"},
     "swarm": {"base", "content", "transfer"},
     "publish": {"base", "trust", "content", "delta", "http"},

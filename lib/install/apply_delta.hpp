@@ -1,0 +1,36 @@
+// Private to install: makes staged files out of old ones and a delta artifact that has been
+// fetched. Nothing here is believed: what it makes counts once its pieces' hashes are right.
+#pragma once
+
+#include <optional>
+
+#include "delta/artifact.hpp"
+#include "install/stage.hpp"
+
+namespace shoal::install {
+
+struct DeltaWork {
+  const BeneathDir& library;
+  const Plan& plan;
+  std::uint32_t component;         // of the plan; its FilePlan::by_delta say what is to be made
+  const RelativePath& staging;     // the component's staging folder
+  TreeImage& delta;                // the artifact, whole
+  TreeImage& image;                // of the component: written to
+  const transfer::PieceSet& have;  // right already: not written again
+  WorkerPool& pool;
+  const StopToken& stop;
+  const StepHook& step;
+};
+
+struct DeltaOutcome {
+  std::vector<bool> made;  // by file: all of it is there
+  std::uint64_t written_bytes = 0;
+  std::optional<Error> error;  // why some of them were not made, or not all groups
+};
+
+// Old files that are not what they were, and groups of the delta that cannot be decoded, cost the
+// files that need them, no others: those are left to be fetched. Errors: cancelled, and what
+// writing gives (disk_full, io_error).
+Result<DeltaOutcome> apply_delta(const DeltaWork& work);
+
+}  // namespace shoal::install
