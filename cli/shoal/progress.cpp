@@ -30,10 +30,14 @@ const protocol::Task* running_task(const Change& change) {
   return nullptr;
 }
 
+// Its progress is that of `bytes`.
+bool counts_fetched(const protocol::Task& task) {
+  return task.kind == protocol::TaskKind::fetch || task.kind == protocol::TaskKind::delta;
+}
+
 bool is_fetching(const Change& change) {
   const auto* task = running_task(change);
-  return change.state == ChangeState::running && task != nullptr &&
-         task->kind == protocol::TaskKind::fetch;
+  return change.state == ChangeState::running && task != nullptr && counts_fetched(*task);
 }
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
@@ -78,10 +82,14 @@ std::string cut(const std::string& text, std::size_t columns) {
 double fraction_done(const Change& change) {
   if (change.state == ChangeState::done) return 1;
   // What follows the fetch is short, and a bar that goes back to its beginning tells nobody so.
-  for (const auto& task : change.tasks)
-    if (task.kind == protocol::TaskKind::fetch && task.state == protocol::TaskState::done) return 1;
+  bool has_delta = false;
+  for (const auto& task : change.tasks) {
+    bool done = task.state == protocol::TaskState::done;
+    if (task.kind == protocol::TaskKind::fetch && done) return 1;
+    has_delta |= task.kind == protocol::TaskKind::delta && done && task.total_bytes > 0;
+  }
   const auto* task = running_task(change);
-  bool fetching = task == nullptr || task->kind == protocol::TaskKind::fetch;
+  bool fetching = task == nullptr || counts_fetched(*task) || has_delta;
   if (fetching && change.bytes.total > 0) return ratio(change.bytes.fetched, change.bytes.total);
   return task == nullptr ? 0 : ratio(task->done_bytes, task->total_bytes);
 }
@@ -138,9 +146,11 @@ std::string final_line(const Change& change, Cause cause) {
     if (note.path.empty() && note.note == kNothingToDo) return title(change) + ": nothing to do";
   bool counts = bytes.edge + bytes.peers + bytes.reused + bytes.written > 0;
   if (!counts) return line;
-  return line + fmt::format(" ({} from the edge, {} from peers, {} reused, {} written)",
+  std::string made;
+  if (bytes.delta > 0) made = ", " + human_bytes(bytes.delta) + " made by a delta";
+  return line + fmt::format(" ({} from the edge, {} from peers, {} reused{}, {} written)",
                             human_bytes(bytes.edge), human_bytes(bytes.peers),
-                            human_bytes(bytes.reused), human_bytes(bytes.written));
+                            human_bytes(bytes.reused), made, human_bytes(bytes.written));
 }
 
 }  // namespace shoal::cli

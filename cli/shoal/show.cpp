@@ -110,13 +110,18 @@ std::string show(const protocol::Plan& plan) {
   if (!plan.from_version.empty()) title += " (from " + sanitised(plan.from_version) + ")";
   if (plan.nothing_to_do) return title + ": nothing to do\n";
   std::string text = title + ":\n";
-  text += table({{"  fetch", human_bytes(plan.fetch_bytes)},
-                 {"    from the edge alone", human_bytes(plan.edge_bytes) + ", compressed"},
-                 {"  reuse from this disk", human_bytes(plan.reuse_bytes)},
-                 {"  write", human_bytes(plan.write_bytes)},
-                 {"  disk space meanwhile", human_bytes(plan.peak_extra_bytes) + " of " +
-                                                human_bytes(plan.free_bytes) + " free"},
-                 {"  size afterwards", human_bytes(plan.final_bytes)}});
+  std::vector<std::vector<std::string>> rows = {
+      {"  fetch", human_bytes(plan.fetch_bytes)},
+      {"    from the edge alone", human_bytes(plan.edge_bytes) + ", compressed"},
+      {"  reuse from this disk", human_bytes(plan.reuse_bytes)}};
+  if (plan.delta_bytes > 0) rows.push_back({"  make by delta", human_bytes(plan.delta_bytes)});
+  rows.push_back({"  write", human_bytes(plan.write_bytes)});
+  rows.push_back({"  disk space meanwhile", human_bytes(plan.peak_extra_bytes) + " of " +
+                                                human_bytes(plan.free_bytes) + " free"});
+  rows.push_back({"  size afterwards", human_bytes(plan.final_bytes)});
+  text += table(rows);
+  for (const auto& component : plan.components)
+    text += "  " + sanitised(component.component) + ": " + sanitised(component.reason) + "\n";
   for (const auto& path : plan.moved_aside)
     text += "  you changed " + sanitised(path) + ": it would be moved aside\n";
   return text;

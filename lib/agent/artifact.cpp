@@ -60,7 +60,9 @@ void Artifact::fetch(transfer::Consent consent, transfer::Policy policy, std::ui
   options.node = node;
   scheduler_.emplace(options, std::move(wanted));
   context_.edge.add(source_.id,
-                    {source_.index, source_.piece_hashes, source_.image, source_.mirrors}, *this);
+                    {source_.index, source_.piece_hashes, source_.image, source_.mirrors,
+                     source_.forgives_mirrors},
+                    *this);
   join_swarm();
   arm_tick();
   poke();
@@ -266,7 +268,7 @@ void Artifact::edge_failed(const transfer::ArtifactId&, PieceIndex piece, const 
                            std::uint32_t retry_after_ms) {
   at_edge_.erase(piece);
   if (mode_ != Mode::fetching) return;
-  last_edge_error_ = error.message;
+  last_edge_error_ = error;
   bool hopeless = error.kind == ErrorKind::verification_failed && counters_.peers == 0;
   if (hopeless) return fail(error);
   scheduler_->edge_failed(piece, now_ms() + retry_after_ms);
@@ -314,8 +316,9 @@ void Artifact::decide() {
   if (decision.waiting_for_source != waiting_) {
     waiting_ = decision.waiting_for_source;
     if (listener_.on_waiting)
-      listener_.on_waiting(
-          waiting_, fmt::format("no mirror and no peer has the rest ({})", last_edge_error_));
+      listener_.on_waiting(waiting_,
+                           fmt::format("no mirror and no peer has the rest ({})",
+                                       last_edge_error_ ? last_edge_error_->message : ""));
   }
 }
 

@@ -25,6 +25,8 @@ struct ArtifactSource {
   std::vector<std::string> mirrors;
   std::vector<std::string> trackers;
   bool dht_allowed = false;
+  // Mirrors that served wrong bytes of something else, which was given up, are asked once more.
+  bool forgives_mirrors = false;
 };
 
 struct ArtifactCounters {
@@ -71,9 +73,11 @@ class Artifact final : public transfer::SwarmEvents,
 
   const transfer::ArtifactId& id() const { return source_.id; }
   install::TreeImage& image() { return *source_.image; }
+  std::shared_ptr<install::TreeImage> shared_image() const { return source_.image; }
   bool complete() const { return have_.all(); }
   bool fetching() const { return mode_ == Mode::fetching; }
   ArtifactCounters counters() const;
+  const std::optional<Error>& last_edge_error() const { return last_edge_error_; }
 
   void swarm_piece_done(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) override;
   void swarm_piece_failed(const transfer::ArtifactId&, PieceIndex piece, bool from_peers) override;
@@ -122,7 +126,7 @@ class Artifact final : public transfer::SwarmEvents,
   // The swarm counts from each time we join; these are the sums of earlier times.
   ArtifactCounters earlier_;
   std::uint64_t staged_bytes_ = 0;  // what staging had written into the image before
-  std::string last_edge_error_;
+  std::optional<Error> last_edge_error_;
 };
 
 }  // namespace shoal::agent

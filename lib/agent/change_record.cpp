@@ -44,7 +44,7 @@ json outcome_json(const Change& view) {
               {"updated_at", view.updated_at.time_since_epoch().count()},
               {"bytes",
                {bytes.total, bytes.edge, bytes.peers, bytes.lan, bytes.reused, bytes.written,
-                bytes.uploaded, bytes.fetched}},
+                bytes.uploaded, bytes.fetched, bytes.delta}},
               {"notes", json::array()}};
   for (const auto& note : view.notes) out["notes"].push_back({note.path, note.note});
   if (view.error)
@@ -73,9 +73,9 @@ void read_outcome(const json& in, Change& view) {
   view.seconds = in.at("seconds").get<double>();
   view.updated_at = UtcSeconds(std::chrono::seconds(in.at("updated_at").get<std::int64_t>()));
   auto counts = in.at("bytes").get<std::vector<std::uint64_t>>();
-  counts.resize(8);
-  view.bytes = {counts[0], counts[1], counts[2], counts[3],
-                counts[4], counts[5], counts[6], counts[7]};
+  counts.resize(9);  // fewer: by an earlier version of the daemon
+  view.bytes = {counts[0], counts[1], counts[2], counts[3], counts[4],
+                counts[5], counts[6], counts[7], counts[8]};
   for (const auto& note : in.at("notes"))
     view.notes.push_back({note.at(0).get<std::string>(), note.at(1).get<std::string>()});
   if (!in.contains("error")) return;

@@ -140,8 +140,10 @@ void ChangeRunner::begin_task(TaskKind kind) {
 
 bool ChangeRunner::fetching() const {
   const auto& tasks = record_.view.tasks;
-  return current_task_ < tasks.size() && tasks[current_task_].kind == TaskKind::fetch &&
-         tasks[current_task_].state == TaskState::running;
+  if (current_task_ >= tasks.size()) return false;
+  const auto& current = tasks[current_task_];
+  return (current.kind == TaskKind::fetch || current.kind == TaskKind::delta) &&
+         current.state == TaskState::running;
 }
 
 Task* ChangeRunner::task(TaskKind kind) {

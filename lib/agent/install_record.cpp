@@ -21,18 +21,23 @@ Result<Bytes> required(store::Store& store, std::int64_t install, const std::str
   return std::move(*bytes);
 }
 
-Result<void> check_agreement(const content::Component& component, const content::Torrent& torrent,
-                             const content::EdgeIndex& index) {
-  const auto& artifact = component.content;
+// What the manifest says of an artifact.
+struct Geometry {
+  Digest info_hash;
+  std::uint32_t piece_size = 0;
+  std::uint64_t image_size = 0;
+};
+
+Result<void> check_agreement(const Geometry& manifest, const content::Torrent& torrent,
+                             const content::EdgeIndex& index, const std::string& what) {
+  const auto pieces = manifest.image_size / manifest.piece_size;
   bool agrees =
-      torrent.info_hash == artifact.info_hash && torrent.piece_size == artifact.piece_size &&
-      torrent.image_size == artifact.image_size && index.piece_size == artifact.piece_size &&
-      torrent.piece_hashes.size() == artifact.piece_count() &&
-      index.pieces.size() == artifact.piece_count();
+      torrent.info_hash == manifest.info_hash && torrent.piece_size == manifest.piece_size &&
+      torrent.image_size == manifest.image_size && index.piece_size == manifest.piece_size &&
+      torrent.piece_hashes.size() == pieces && index.pieces.size() == pieces;
   if (agrees) return {};
-  return fail(
-      ErrorKind::metadata_invalid,
-      fmt::format("component '{}': manifest, torrent and edge index disagree", component.name));
+  return fail(ErrorKind::metadata_invalid,
+              fmt::format("{}: manifest, torrent and edge index disagree", what));
 }
 
 }  // namespace
@@ -57,7 +62,10 @@ Result<LoadedComponent> load_component(const content::Component& component, Byte
   if (component.content.piece_count() > 0) {
     SHOAL_ASSIGN(auto parsed_torrent, content::parse_torrent(torrent));
     SHOAL_ASSIGN(auto parsed_index, content::parse_edge_index(index));
-    SHOAL_TRY(check_agreement(component, parsed_torrent, parsed_index));
+    const auto& content = component.content;
+    SHOAL_TRY(check_agreement({content.info_hash, content.piece_size, content.image_size},
+                              parsed_torrent, parsed_index,
+                              fmt::format("component '{}'", component.name)));
     loaded.target.piece_hashes =
         std::make_shared<std::vector<Digest>>(std::move(parsed_torrent.piece_hashes));
     loaded.target.index = std::make_shared<content::EdgeIndex>(std::move(parsed_index));
@@ -76,6 +84,20 @@ Result<LoadedComponent> load_component(const content::Component& component, Byte
   loaded.torrent = std::move(torrent);
   loaded.index = std::move(index);
   loaded.recipes = std::move(recipes);
+  return loaded;
+}
+
+Result<LoadedDelta> load_delta(const content::DeltaArtifact& delta, Bytes torrent, ByteView index) {
+  SHOAL_ASSIGN(auto parsed_torrent, content::parse_torrent(torrent));
+  SHOAL_ASSIGN(auto parsed_index, content::parse_edge_index(index));
+  SHOAL_TRY(check_agreement({delta.info_hash, delta.piece_size, delta.image_size()}, parsed_torrent,
+                            parsed_index, fmt::format("delta from '{}'", delta.from)));
+  LoadedDelta loaded;
+  loaded.artifact = std::make_shared<content::DeltaArtifact>(delta);
+  loaded.torrent = std::move(torrent);
+  loaded.piece_hashes =
+      std::make_shared<std::vector<Digest>>(std::move(parsed_torrent.piece_hashes));
+  loaded.index = std::make_shared<content::EdgeIndex>(std::move(parsed_index));
   return loaded;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,14 @@
 
 namespace shoal::agent {
 
+// A delta with its signed companions; not kept once the change has ended.
+struct LoadedDelta {
+  std::shared_ptr<const content::DeltaArtifact> artifact;
+  Bytes torrent;
+  std::shared_ptr<const std::vector<Digest>> piece_hashes;
+  std::shared_ptr<const content::EdgeIndex> index;
+};
+
 // One component of a release with its signed companions, parsed and as received.
 struct LoadedComponent {
   install::TargetComponent target;
@@ -23,6 +32,7 @@ struct LoadedComponent {
   Bytes torrent;
   Bytes index;
   Bytes recipes;
+  std::optional<LoadedDelta> delta;  // from the version that is installed: see target.delta
 };
 
 struct LoadedRelease {
@@ -45,6 +55,8 @@ transfer::Policy to_transfer(content::EdgePolicy policy);
 // geometry and info-hash. Errors: metadata_invalid, too_large.
 Result<LoadedComponent> load_component(const content::Component& component, Bytes torrent,
                                        Bytes index, Bytes recipes);
+// The same for a delta.
+Result<LoadedDelta> load_delta(const content::DeltaArtifact& delta, Bytes torrent, ByteView index);
 
 std::vector<store::Document> to_documents(const LoadedRelease& release,
                                           const std::vector<std::vector<FileStamp>>& stamps);

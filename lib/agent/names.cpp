@@ -45,6 +45,8 @@ std::string_view name_of(TaskKind kind) {
       return "metadata";
     case TaskKind::plan:
       return "plan";
+    case TaskKind::delta:
+      return "delta";
     case TaskKind::stage:
       return "stage";
     case TaskKind::fetch:

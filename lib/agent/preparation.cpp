@@ -78,6 +78,7 @@ Result<Preparation> prepare(const Context& context, const PreparationInput& inpu
     if (wanted.components.empty() && !record.all_components)
       for (const auto& component : record.release.components)
         wanted.components.push_back(component.target.component->name);
+    wanted.installed = record.release.version;
     prepared.old = std::move(record);
   }
   SHOAL_TRY(stop.check());
@@ -107,12 +108,16 @@ PlanView describe_plan(const install::Plan& plan, const Preparation& preparation
   view.fetch_bytes = plan.totals.fetch_bytes;
   view.edge_bytes = plan.totals.edge_bytes;
   view.reuse_bytes = plan.totals.reuse_bytes;
+  view.delta_bytes = plan.totals.delta_bytes;
   view.write_bytes = plan.totals.write_bytes;
   view.peak_extra_bytes = plan.totals.peak_extra_bytes;
   view.final_bytes = plan.totals.final_bytes;
   view.free_bytes = free_bytes;
   for (const auto& path : plan.moved_aside) view.moved_aside.push_back(path.text());
   view.nothing_to_do = plan.nothing_to_do && view.version == view.from_version;
+  if (plan.nothing_to_do) return view;
+  for (const auto& component : plan.components)
+    view.components.push_back({component.target.component->name, component.choice});
   return view;
 }
 

@@ -80,6 +80,12 @@ Result<LoadedComponent> read_component(trust::Updater& updater,
   return load_component(component, std::move(torrent), std::move(index), std::move(recipes));
 }
 
+Result<LoadedDelta> read_delta(trust::Updater& updater, const content::DeltaArtifact& delta) {
+  SHOAL_ASSIGN(auto torrent, read_target(updater, delta.torrent_target));
+  SHOAL_ASSIGN(auto index, read_target(updater, delta.index_target));
+  return load_delta(delta, std::move(torrent), index);
+}
+
 // What is wrong with a publisher's file is not for its reader to mend: the remedies that a
 // publisher gets for the same mistakes, and those of limits, are replaced.
 Error for_reader(Error error) {
@@ -179,6 +185,26 @@ Result<RepositoryContents> RepositoryClient::read_contents() {
   return contents;
 }
 
+// A delta whose companions are damaged is done without, like one that does not exist.
+Result<void> RepositoryClient::read_deltas(trust::Updater& updater, const std::string& installed,
+                                           LoadedRelease& loaded) const {
+  for (auto& component : loaded.components) {
+    const auto& deltas = component.target.component->deltas;
+    auto found = std::ranges::find(deltas, installed, &content::DeltaArtifact::from);
+    if (found == deltas.end()) continue;
+    auto delta = read_delta(updater, *found);
+    if (delta) {
+      component.target.delta = delta->artifact;
+      component.delta = std::move(*delta);
+      continue;
+    }
+    if (concerns_all(delta.error().kind)) return fail(delta.error());
+    context_.log.warning("agent", "the delta from {} {} to {} is not used: {}", loaded.product,
+                         installed, loaded.version, delta.error().describe());
+  }
+  return {};
+}
+
 Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted) {
   SHOAL_ASSIGN(auto cycle, begin());
   auto& updater = *cycle.updater;
@@ -213,6 +239,7 @@ Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted
     SHOAL_ASSIGN(auto read, read_component(updater, component));
     loaded.components.push_back(std::move(read));
   }
+  if (!wanted.installed.empty()) SHOAL_TRY(read_deltas(updater, wanted.installed, loaded));
   loaded.mirrors = cycle.info.mirrors;
   if (loaded.mirrors.empty()) loaded.mirrors.push_back(row_.url);
   loaded.trackers = release.trackers;

@@ -22,7 +22,8 @@ struct ReleaseWanted {
   std::string product;
   std::optional<std::string> channel;  // used when there is no version
   std::optional<std::string> version;
-  std::vector<std::string> components;  // empty: all
+  std::vector<std::string> components{};  // empty: all
+  std::string installed{};                // the version that deltas should lead from; "": none
 };
 
 struct RepositoryContents {
@@ -50,6 +51,8 @@ class RepositoryClient {
   Result<Cycle> begin();
   Result<RepositoryContents> read_contents();
   Result<LoadedRelease> read_release(const ReleaseWanted& wanted);
+  Result<void> read_deltas(trust::Updater& updater, const std::string& installed,
+                           LoadedRelease& loaded) const;
   std::filesystem::path folder() const;
   std::filesystem::path metadata_dir() const;
   std::vector<std::string> mirrors() const;

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "install/choose_way.hpp"
 #include "transfer/edge.hpp"
 #include "transfer/scheduler.hpp"
 #include "transfer/swarm.hpp"
@@ -27,7 +28,7 @@ enum class ChangeState {
   failed,
   cancelled,
 };
-enum class TaskKind { metadata, plan, stage, fetch, verify, commit };
+enum class TaskKind { metadata, plan, delta, stage, fetch, verify, commit };
 enum class TaskState { pending, running, done, failed };
 enum class Priority { foreground, background };
 
@@ -40,6 +41,7 @@ struct ByteCounts {
   std::uint64_t written = 0;  // written to this disk
   std::uint64_t uploaded = 0;
   std::uint64_t fetched = 0;  // plain bytes of `total` that are there now
+  std::uint64_t delta = 0;    // made by deltas: of old bytes and those that came for it
 };
 
 struct Task {
@@ -124,6 +126,11 @@ struct InstallView {
   std::string current_change;  // "" when none runs
 };
 
+struct ComponentPlanView {
+  std::string component;
+  install::WayChoice choice;
+};
+
 struct PlanView {
   ChangeKind kind = ChangeKind::install;
   std::string product;
@@ -132,11 +139,13 @@ struct PlanView {
   std::uint64_t fetch_bytes = 0;
   std::uint64_t edge_bytes = 0;
   std::uint64_t reuse_bytes = 0;
+  std::uint64_t delta_bytes = 0;
   std::uint64_t write_bytes = 0;
   std::uint64_t peak_extra_bytes = 0;
   std::uint64_t final_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::vector<std::string> moved_aside;
+  std::vector<ComponentPlanView> components;  // none when there is nothing to do
   bool nothing_to_do = false;
 };
 

@@ -1,6 +1,6 @@
-// The six steps in a row. Each is a job whose result starts the next, except the fetch, which is
-// driven by the artifacts' events until every piece is there. While it lasts, files that are
-// complete are verified already.
+// The steps in a row. Each is a job whose result starts the next, except the fetches, of deltas and
+// of what is missing then, which are driven by the artifacts' events until every piece is there.
+// While the second lasts, files that are complete are verified already.
 #include "agent/tree_change.hpp"
 
 #include <fmt/core.h>
@@ -22,6 +22,9 @@ std::vector<TaskKind> TreeChange::task_list() const {
   if (record_.view.kind == ChangeKind::repair)
     return {TaskKind::verify, TaskKind::plan,   TaskKind::stage,
             TaskKind::fetch,  TaskKind::verify, TaskKind::commit};
+  if (record_.view.kind == ChangeKind::update)
+    return {TaskKind::metadata, TaskKind::plan,   TaskKind::delta, TaskKind::stage,
+            TaskKind::fetch,    TaskKind::verify, TaskKind::commit};
   return {TaskKind::metadata, TaskKind::plan,   TaskKind::stage,
           TaskKind::fetch,    TaskKind::verify, TaskKind::commit};
 }
@@ -50,6 +53,7 @@ Result<PreparationInput> TreeChange::make_input() {
 }
 
 void TreeChange::run() {
+  deltas_.clear();
   artifacts_.clear();
   verifier_.reset();
   staging_.reset();
@@ -89,13 +93,21 @@ void TreeChange::planned(install::Plan plan) {
   for (const auto& path : plan_->moved_aside)
     if (record_.view.notes.size() < kMaxNotes)
       record_.view.notes.push_back({path.text(), "moved_aside"});
-  begin_task(TaskKind::stage);
   if (context_.step) context_.step("plan.done");
+  fetch_deltas();
+}
+
+void TreeChange::stage() {
+  begin_task(TaskKind::stage);
+  install::DeltaImages deltas;
+  for (const auto& [artifact, given_up] : deltas_)
+    deltas.push_back(artifact && !given_up ? artifact->shared_image() : nullptr);
   job<install::Staging>(
-      [this, &context = context_, name = staging(), stop = stop_]() -> Result<install::Staging> {
+      [this, &context = context_, name = staging(), stop = stop_,
+       deltas]() -> Result<install::Staging> {
         for (int round = 1;; ++round) {
-          auto staged =
-              install::stage(*input_.library, name, *plan_, context.workers, stop, context.step);
+          auto staged = install::stage(*input_.library, name, *plan_, context.workers, stop,
+                                       context.step, deltas);
           bool outdated = !staged && staged.error().kind == ErrorKind::conflict;
           if (!outdated || round == kMaxPlans) return staged;
           // A file changed after the plan was made: plan with what is there now.
@@ -108,6 +120,8 @@ void TreeChange::planned(install::Plan plan) {
 void TreeChange::staged(install::Staging staging) {
   staging_ = std::move(staging);
   record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
+  record_.view.bytes.delta = std::max(before_.delta, staging_->delta_bytes);
+  note_delta_errors();
   if (context_.step) context_.step("stage.done");
   fetch();
 }
@@ -131,6 +145,7 @@ void TreeChange::make_artifacts() {
     source.mirrors = release.mirrors;
     source.trackers = release.trackers;
     source.dht_allowed = release.dht_allowed && host_.settings().dht;
+    source.forgives_mirrors = i < deltas_.size() && deltas_[i].given_up;
     artifacts_.push_back(
         std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));
   }
@@ -191,10 +206,19 @@ void TreeChange::set_yielding(bool yielding) {
   if (std::exchange(yielding_, yielding) != yielding) apply_yielding();
 }
 
+std::vector<Artifact*> TreeChange::all_artifacts() const {
+  std::vector<Artifact*> all;
+  for (const auto& delta : deltas_)
+    if (delta.artifact) all.push_back(delta.artifact.get());
+  for (const auto& artifact : artifacts_)
+    if (artifact) all.push_back(artifact.get());
+  return all;
+}
+
 void TreeChange::apply_yielding() {
   bool fetches = false;
-  for (auto& artifact : artifacts_) {
-    if (!artifact || !artifact->fetching() || artifact->complete()) continue;
+  for (auto* artifact : all_artifacts()) {
+    if (!artifact->fetching() || artifact->complete()) continue;
     artifact->set_yielding(yielding_);
     fetches = true;
   }
@@ -243,6 +267,8 @@ void TreeChange::verified(std::vector<install::StagedDamage> damage) {
 
 void TreeChange::commit() {
   begin_task(TaskKind::commit);
+  for (auto& delta : deltas_)
+    if (delta.artifact) delta.artifact->stop();  // its file goes with the staging folder
   host_.stop_seeding(record_.install);
   seeding_stopped_ = true;
   committing_ = true;
@@ -277,21 +303,20 @@ void TreeChange::committed(install::CommitOutcome outcome) {
   seeding_stopped_ = false;
   host_.start_seeding(record_.install, std::move(artifacts_));
   artifacts_.clear();
+  deltas_.clear();
   end_done();
 }
 
 void TreeChange::settings_changed() {
   auto settings = host_.settings();
-  for (auto& artifact : artifacts_) {
-    if (!artifact) continue;
+  for (auto* artifact : all_artifacts()) {
     artifact->set_consent(settings.consent);
     artifact->set_policy(policy());
   }
 }
 
 void TreeChange::halt() {
-  for (auto& artifact : artifacts_)
-    if (artifact) artifact->stop();
+  for (auto* artifact : all_artifacts()) artifact->stop();
 }
 
 void TreeChange::ended(ChangeState state) {
@@ -299,6 +324,7 @@ void TreeChange::ended(ChangeState state) {
   if (state == ChangeState::cancelled) discard_staged();
   if (state != ChangeState::done && std::exchange(seeding_stopped_, false))
     host_.start_seeding(record_.install, {});
+  deltas_.clear();
   artifacts_.clear();
   verifier_.reset();
   staging_.reset();
@@ -318,51 +344,6 @@ void TreeChange::discard_staged() {
   auto discarded = install::discard_staging(*folder, staging());
   if (!discarded)
     context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
-}
-
-void TreeChange::update_progress() {
-  if (artifacts_.empty() || !staging_) return;
-  auto& view = record_.view;
-  ArtifactCounters sum;
-  for (const auto& artifact : artifacts_) {
-    if (!artifact) continue;
-    auto counters = artifact->counters();
-    sum.total_bytes += counters.total_bytes;
-    sum.fetched_bytes += counters.fetched_bytes;
-    sum.written_bytes += counters.written_bytes;
-    sum.edge_bytes += counters.edge_bytes;
-    sum.peer_bytes += counters.peer_bytes;
-    sum.lan_bytes += counters.lan_bytes;
-    sum.uploaded_bytes += counters.uploaded_bytes;
-    sum.edge_bytes_per_s += counters.edge_bytes_per_s;
-    sum.peer_bytes_per_s += counters.peer_bytes_per_s;
-    sum.peers += counters.peers;
-  }
-  view.bytes = {sum.total_bytes,
-                before_.edge + sum.edge_bytes,
-                before_.peers + sum.peer_bytes,
-                before_.lan + sum.lan_bytes,
-                std::max(before_.reused, staging_->reused_bytes),
-                before_.written + staging_->written_bytes + sum.written_bytes,
-                before_.uploaded + sum.uploaded_bytes,
-                sum.fetched_bytes};
-  view.edge_bytes_per_s = sum.edge_bytes_per_s;
-  view.peers_bytes_per_s = sum.peer_bytes_per_s;
-  view.peers_connected = sum.peers;
-  if (auto* entry = task(TaskKind::fetch)) {
-    entry->done_bytes = sum.fetched_bytes;
-    entry->total_bytes = sum.total_bytes;
-  }
-  // Twice a second: an exponential average over about four seconds.
-  constexpr double kWeight = 0.12;
-  double now =
-      2.0 * static_cast<double>(sum.fetched_bytes - std::min(last_fetched_, sum.fetched_bytes));
-  rate_ = rate_ == 0 ? now : (1 - kWeight) * rate_ + kWeight * now;
-  last_fetched_ = sum.fetched_bytes;
-  view.eta_s.reset();
-  if (rate_ > 1 && sum.total_bytes > sum.fetched_bytes)
-    view.eta_s = static_cast<std::uint64_t>(
-        static_cast<double>(sum.total_bytes - sum.fetched_bytes) / rate_);
 }
 
 }  // namespace shoal::agent

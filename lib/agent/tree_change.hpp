@@ -24,6 +24,19 @@ class TreeChange final : public ChangeRunner {
   Result<PreparationInput> make_input();
   void prepared(Preparation preparation);
   void planned(install::Plan plan);
+  // Of a plan with deltas: fetches them, then stages. (tree_change_delta.cpp)
+  struct DeltaFetch {
+    std::shared_ptr<Artifact> artifact;  // null: this component uses none
+    bool given_up = false;
+  };
+  void fetch_deltas();
+  void fetch_deltas(std::vector<std::optional<install::StagedComponent>> staged);
+  std::shared_ptr<Artifact> make_delta(std::size_t component, install::StagedComponent& staged);
+  ArtifactListener delta_listener(std::size_t component);
+  void give_up_delta(std::size_t component, const Error& error);
+  void check_deltas();
+  void note_delta_errors();
+  void stage();
   void staged(install::Staging staging);
   void fetch();
   void make_artifacts();
@@ -33,6 +46,7 @@ class TreeChange final : public ChangeRunner {
   void commit();
   void committed(install::CommitOutcome outcome);
   void fetch_missing(Artifact& artifact);
+  std::vector<Artifact*> all_artifacts() const;
   void apply_yielding();
   void discard_staged();
   transfer::Policy policy() const;  // the machine's, else the publisher's
@@ -43,6 +57,7 @@ class TreeChange final : public ChangeRunner {
   std::optional<Preparation> preparation_;
   std::optional<install::Plan> plan_;
   std::optional<install::Staging> staging_;
+  std::vector<DeltaFetch> deltas_;                     // by component; empty: the plan has none
   std::vector<std::shared_ptr<Artifact>> artifacts_;   // by component; null for an empty image
   std::unique_ptr<install::StagedVerifier> verifier_;  // from the fetch on
   ByteCounts before_;  // of earlier runs: before a pause, or a restart of the daemon

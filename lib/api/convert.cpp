@@ -67,6 +67,8 @@ protocol::TaskKind to_protocol(agent::TaskKind kind) {
       return protocol::TaskKind::metadata;
     case agent::TaskKind::plan:
       return protocol::TaskKind::plan;
+    case agent::TaskKind::delta:
+      return protocol::TaskKind::delta;
     case agent::TaskKind::stage:
       return protocol::TaskKind::stage;
     case agent::TaskKind::fetch:
@@ -180,9 +182,27 @@ protocol::Mirror to_protocol(const transfer::MirrorStatus& status) {
   return {status.url, status.dropped, status.last_error, status.bytes, status.wrong_pieces};
 }
 
+protocol::Way to_protocol(install::Way way) {
+  switch (way) {
+    case install::Way::full:
+      return protocol::Way::full;
+    case install::Way::recipes:
+      return protocol::Way::recipes;
+    case install::Way::delta:
+      return protocol::Way::delta;
+  }
+  return {};
+}
+
+protocol::ComponentPlan to_protocol(const agent::ComponentPlanView& view) {
+  const auto& [way, cost, reason] = view.choice;
+  return {view.component,   to_protocol(way),     reason, cost.fetch_bytes, cost.edge_bytes,
+          cost.write_bytes, cost.peak_extra_bytes};
+}
+
 protocol::ByteCounts to_protocol(const agent::ByteCounts& bytes) {
-  return {bytes.total,  bytes.edge,    bytes.peers,    bytes.lan,
-          bytes.reused, bytes.written, bytes.uploaded, bytes.fetched};
+  return {bytes.total,   bytes.edge,     bytes.peers,   bytes.lan,  bytes.reused,
+          bytes.written, bytes.uploaded, bytes.fetched, bytes.delta};
 }
 
 }  // namespace
@@ -248,11 +268,13 @@ protocol::Plan to_protocol(const agent::PlanView& view) {
   plan.fetch_bytes = view.fetch_bytes;
   plan.edge_bytes = view.edge_bytes;
   plan.reuse_bytes = view.reuse_bytes;
+  plan.delta_bytes = view.delta_bytes;
   plan.write_bytes = view.write_bytes;
   plan.peak_extra_bytes = view.peak_extra_bytes;
   plan.final_bytes = view.final_bytes;
   plan.free_bytes = view.free_bytes;
   plan.moved_aside = view.moved_aside;
+  for (const auto& component : view.components) plan.components.push_back(to_protocol(component));
   plan.nothing_to_do = view.nothing_to_do;
   return plan;
 }

@@ -119,6 +119,17 @@ void describe(Visitor& v, Of<ChangeRequest> auto& m) {
 }
 
 template <typename Visitor>
+void describe(Visitor& v, Of<ComponentPlan> auto& m) {
+  v.field("component", m.component);
+  v.field("way", m.way);
+  v.field("reason", m.reason);
+  v.field("fetch_bytes", m.fetch_bytes);
+  v.field("edge_bytes", m.edge_bytes);
+  v.field("write_bytes", m.write_bytes);
+  v.field("peak_extra_bytes", m.peak_extra_bytes);
+}
+
+template <typename Visitor>
 void describe(Visitor& v, Of<Plan> auto& m) {
   v.field("kind", m.kind);
   v.field("product", m.product);
@@ -127,11 +138,13 @@ void describe(Visitor& v, Of<Plan> auto& m) {
   v.field("fetch_bytes", m.fetch_bytes);
   v.field("edge_bytes", m.edge_bytes);
   v.field("reuse_bytes", m.reuse_bytes);
+  v.field("delta_bytes", m.delta_bytes);
   v.field("write_bytes", m.write_bytes);
   v.field("peak_extra_bytes", m.peak_extra_bytes);
   v.field("final_bytes", m.final_bytes);
   v.field("free_bytes", m.free_bytes);
   v.field("moved_aside", m.moved_aside);
+  v.field("components", m.components);
   v.field("nothing_to_do", m.nothing_to_do);
 }
 
@@ -145,6 +158,7 @@ void describe(Visitor& v, Of<ByteCounts> auto& m) {
   v.field("written", m.written);
   v.field("uploaded", m.uploaded);
   v.field("fetched", m.fetched);
+  v.field("delta", m.delta);
 }
 
 template <typename Visitor>

@@ -116,6 +116,17 @@ struct ChangeRequest {
   Priority priority = Priority::foreground;
 };
 
+// How the bytes of one component would come.
+struct ComponentPlan {
+  std::string component;
+  Way way = Way::full;
+  std::string reason;
+  std::uint64_t fetch_bytes = 0;
+  std::uint64_t edge_bytes = 0;
+  std::uint64_t write_bytes = 0;
+  std::uint64_t peak_extra_bytes = 0;
+};
+
 struct Plan {
   ChangeKind kind = ChangeKind::install;
   std::string product;
@@ -124,11 +135,13 @@ struct Plan {
   std::uint64_t fetch_bytes = 0;
   std::uint64_t edge_bytes = 0;
   std::uint64_t reuse_bytes = 0;
+  std::uint64_t delta_bytes = 0;
   std::uint64_t write_bytes = 0;
   std::uint64_t peak_extra_bytes = 0;
   std::uint64_t final_bytes = 0;
   std::uint64_t free_bytes = 0;
-  std::vector<std::string> moved_aside;  // files the user changed, by name
+  std::vector<std::string> moved_aside;     // files the user changed, by name
+  std::vector<ComponentPlan> components{};  // none when there is nothing to do
   bool nothing_to_do = false;
 };
 
@@ -141,6 +154,7 @@ struct ByteCounts {
   std::uint64_t written = 0;  // written to this disk
   std::uint64_t uploaded = 0;
   std::uint64_t fetched = 0;  // plain bytes of `total` that are there now
+  std::uint64_t delta = 0;    // made by deltas, out of old files and what was fetched
 };
 
 struct Task {

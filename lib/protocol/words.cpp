@@ -35,8 +35,9 @@ template <>
 struct Words<TaskKind> {
   static constexpr std::array rows = {
       std::pair{TaskKind::metadata, "metadata"}, std::pair{TaskKind::plan, "plan"},
-      std::pair{TaskKind::stage, "stage"},       std::pair{TaskKind::fetch, "fetch"},
-      std::pair{TaskKind::verify, "verify"},     std::pair{TaskKind::commit, "commit"},
+      std::pair{TaskKind::delta, "delta"},       std::pair{TaskKind::stage, "stage"},
+      std::pair{TaskKind::fetch, "fetch"},       std::pair{TaskKind::verify, "verify"},
+      std::pair{TaskKind::commit, "commit"},
   };
 };
 
@@ -47,6 +48,15 @@ struct Words<TaskState> {
       std::pair{TaskState::running, "running"},
       std::pair{TaskState::done, "done"},
       std::pair{TaskState::failed, "failed"},
+  };
+};
+
+template <>
+struct Words<Way> {
+  static constexpr std::array rows = {
+      std::pair{Way::full, "full"},
+      std::pair{Way::recipes, "recipes"},
+      std::pair{Way::delta, "delta"},
   };
 };
 
@@ -120,6 +130,7 @@ SHOAL_PROTOCOL_WORDS(ChangeKind)
 SHOAL_PROTOCOL_WORDS(ChangeState)
 SHOAL_PROTOCOL_WORDS(TaskKind)
 SHOAL_PROTOCOL_WORDS(TaskState)
+SHOAL_PROTOCOL_WORDS(Way)
 SHOAL_PROTOCOL_WORDS(Priority)
 SHOAL_PROTOCOL_WORDS(Consent)
 SHOAL_PROTOCOL_WORDS(Policy)

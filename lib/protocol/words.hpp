@@ -10,8 +10,9 @@ namespace shoal::protocol {
 
 enum class ChangeKind { install, update, verify, repair, uninstall };
 enum class ChangeState { queued, running, paused, waiting, done, failed, cancelled };
-enum class TaskKind { metadata, plan, stage, fetch, verify, commit };
+enum class TaskKind { metadata, plan, delta, stage, fetch, verify, commit };
 enum class TaskState { pending, running, done, failed };
+enum class Way { full, recipes, delta };  // to a component's new bytes
 enum class Priority { foreground, background };
 enum class Consent { denied, lan, granted };
 enum class Policy { fastest, balanced, thrifty };

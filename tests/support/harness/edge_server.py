@@ -6,6 +6,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 CHUNK = 64 << 10
 
@@ -65,7 +66,7 @@ class EdgeServer:
             self.served.clear()
 
     def answer(self, request, body):
-        path = request.path.split("?")[0]
+        path = unquote(request.path.split("?")[0])
         self.requested.add(path)
         if self.refuse:
             request.close_connection = True

@@ -101,7 +101,21 @@ TEST(Codec, EveryMessageSurvivesTheRoundTrip) {
                                       "c1"}}});
   expect_round_trip(ChangeRequest{
       ChangeKind::install, "game", "beta", {}, "/l", 4, {"base"}, Priority::background});
-  expect_round_trip(Plan{ChangeKind::repair, "g", "2", "1", 1, 2, 3, 4, 5, 6, 7, {"a"}, true});
+  expect_round_trip(Plan{ChangeKind::repair,
+                         "g",
+                         "2",
+                         "1",
+                         1,
+                         2,
+                         3,
+                         4,
+                         5,
+                         6,
+                         7,
+                         8,
+                         {"a"},
+                         {{"base", Way::delta, "a delta: 1 MB", 1, 2, 3, 4}},
+                         true});
   expect_round_trip(Removed{"install", "3"});
   expect_round_trip(Status{{}, {full_change()}, {Repository{}}});
 }

@@ -1,0 +1,128 @@
+// The deltas of an update: each is an artifact of its own, fetched from edge and swarm like any
+// other, and offered to peers until the commit. One that cannot be had is done without: the stage
+// then takes the component's recipes.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "agent/tree_change.hpp"
+#include "install/delta_file.hpp"
+
+namespace shoal::agent {
+namespace {
+
+// Nobody has it, or all have it wrong; as opposed to a network that is down, which passes.
+bool is_hopeless(const std::optional<Error>& error) {
+  return error && error->kind != ErrorKind::network && error->kind != ErrorKind::network_timeout;
+}
+
+}  // namespace
+
+void TreeChange::fetch_deltas() {
+  auto uses_delta = [](const install::ComponentPlan& component) {
+    return component.choice.way == install::Way::delta;
+  };
+  if (!std::ranges::any_of(plan_->components, uses_delta)) return stage();
+  begin_task(TaskKind::delta);
+  using Staged = std::vector<std::optional<install::StagedComponent>>;
+  job<Staged>(
+      [this, &context = context_, name = staging(), stop = stop_, uses_delta]() -> Result<Staged> {
+        Staged all(plan_->components.size());
+        for (std::size_t c = 0; c < all.size(); ++c) {
+          const auto& component = plan_->components[c];
+          if (!uses_delta(component)) continue;
+          const auto& delta = *preparation_->release.components[c].delta;
+          SHOAL_ASSIGN(all[c], install::stage_delta(
+                                   *input_.library, name, component.target.component->name,
+                                   *delta.artifact, *delta.piece_hashes, context.workers, stop));
+        }
+        return all;
+      },
+      [this](Staged all) { fetch_deltas(std::move(all)); });
+}
+
+void TreeChange::fetch_deltas(std::vector<std::optional<install::StagedComponent>> staged) {
+  deltas_.resize(staged.size());
+  for (std::size_t c = 0; c < staged.size(); ++c)
+    if (staged[c]) deltas_[c].artifact = make_delta(c, *staged[c]);
+  auto settings = host_.settings();
+  for (std::size_t c = 0; c < deltas_.size(); ++c)
+    if (auto& artifact = deltas_[c].artifact; artifact && !artifact->complete())
+      artifact->fetch(settings.consent, policy(), settings.node, delta_listener(c));
+  if (yielding_) apply_yielding();
+  check_deltas();
+}
+
+std::shared_ptr<Artifact> TreeChange::make_delta(std::size_t component,
+                                                 install::StagedComponent& staged) {
+  const auto& release = preparation_->release;
+  const auto& delta = *release.components[component].delta;
+  ArtifactSource source;
+  source.id = delta.artifact->info_hash;
+  source.torrent = delta.torrent;
+  source.piece_hashes = delta.piece_hashes;
+  source.index = delta.index;
+  source.image = staged.image;
+  source.map = std::make_shared<content::ImageMap>(install::delta_component(*delta.artifact));
+  source.mirrors = release.mirrors;
+  source.trackers = release.trackers;
+  source.dht_allowed = release.dht_allowed && host_.settings().dht;
+  return std::make_shared<Artifact>(context_, std::move(source), std::move(staged.have),
+                                    std::move(staged.partial));
+}
+
+ArtifactListener TreeChange::delta_listener(std::size_t component) {
+  auto self = std::weak_ptr<TreeChange>(std::static_pointer_cast<TreeChange>(shared_from_this()));
+  return {{},
+          [self] {
+            if (auto change = self.lock()) change->check_deltas();
+          },
+          [self, component](Error error) {
+            auto change = self.lock();
+            if (!change) return;
+            bool of_the_bytes = error.kind == ErrorKind::verification_failed;
+            if (!of_the_bytes) return change->end_failed(error);
+            change->give_up_delta(component, error);
+          },
+          [self, component](bool waiting, const std::string& why) {
+            auto change = self.lock();
+            if (!change) return;
+            const auto& last = change->deltas_[component].artifact->last_edge_error();
+            if (waiting && is_hopeless(last)) return change->give_up_delta(component, *last);
+            change->set_waiting(waiting, why);
+          }};
+}
+
+void TreeChange::give_up_delta(std::size_t component, const Error& error) {
+  auto& delta = deltas_[component];
+  delta.given_up = true;
+  delta.artifact->stop();
+  const auto& name = preparation_->release.components[component].target.component->name;
+  context_.log.warning("agent", "the delta of {} {} is not used: {}", record_.view.product, name,
+                       error.describe());
+  record_.view.notes.push_back({"", fmt::format("delta_not_used: {}", error.message)});
+  check_deltas();
+}
+
+void TreeChange::check_deltas() {
+  for (const auto& [artifact, given_up] : deltas_)
+    if (artifact && !given_up && !artifact->complete()) return;
+  if (context_.step) context_.step("delta.fetched");
+  auto consent = host_.settings().consent;
+  for (auto& [artifact, given_up] : deltas_)
+    if (artifact && !given_up) artifact->seed(consent);
+  stage();
+}
+
+// What the stage found wrong with a delta, or with the old files.
+void TreeChange::note_delta_errors() {
+  for (const auto& component : staging_->components) {
+    if (!component.delta_error) continue;
+    context_.log.warning("agent", "the delta of {} did not make everything: {}",
+                         record_.view.product, component.delta_error->describe());
+    record_.view.notes.push_back(
+        {"", fmt::format("delta_not_used: {}", component.delta_error->message)});
+  }
+}
+
+}  // namespace shoal::agent
