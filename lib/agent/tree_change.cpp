@@ -100,8 +100,8 @@ void TreeChange::planned(install::Plan plan) {
 void TreeChange::stage() {
   begin_task(TaskKind::stage);
   install::DeltaImages deltas;
-  for (const auto& [artifact, given_up] : deltas_)
-    deltas.push_back(artifact && !given_up ? artifact->shared_image() : nullptr);
+  for (const auto& delta : deltas_)
+    deltas.push_back(delta.artifact && !delta.given_up ? delta.artifact->shared_image() : nullptr);
   job<install::Staging>(
       [this, &context = context_, name = staging(), stop = stop_,
        deltas]() -> Result<install::Staging> {

@@ -28,11 +28,15 @@ class TreeChange final : public ChangeRunner {
   struct DeltaFetch {
     std::shared_ptr<Artifact> artifact;  // null: this component uses none
     bool given_up = false;
+    bool waiting = false;  // for a source
   };
   void fetch_deltas();
   void fetch_deltas(std::vector<std::optional<install::StagedComponent>> staged);
   std::shared_ptr<Artifact> make_delta(std::size_t component, install::StagedComponent& staged);
   ArtifactListener delta_listener(std::size_t component);
+  void delta_waits(std::size_t component, bool waiting, const std::string& why);
+  void watch_delta(std::size_t component);
+  void look_around(std::size_t component);
   void give_up_delta(std::size_t component, const Error& error);
   void check_deltas();
   void note_delta_errors();

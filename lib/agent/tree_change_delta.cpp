@@ -4,12 +4,17 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/tree_change.hpp"
 #include "install/delta_file.hpp"
+#include "trust/limits.hpp"
 
 namespace shoal::agent {
 namespace {
+
+// So long a delta is waited for, while the network is up, as far as can be told.
+constexpr std::chrono::milliseconds kPatience{15'000};
 
 // Nobody has it, or all have it wrong; as opposed to a network that is down, which passes.
 bool is_hopeless(const std::optional<Error>& error) {
@@ -85,17 +90,58 @@ ArtifactListener TreeChange::delta_listener(std::size_t component) {
             change->give_up_delta(component, error);
           },
           [self, component](bool waiting, const std::string& why) {
-            auto change = self.lock();
-            if (!change) return;
-            const auto& last = change->deltas_[component].artifact->last_edge_error();
-            if (waiting && is_hopeless(last)) return change->give_up_delta(component, *last);
-            change->set_waiting(waiting, why);
+            if (auto change = self.lock()) change->delta_waits(component, waiting, why);
           }};
+}
+
+void TreeChange::delta_waits(std::size_t component, bool waiting, const std::string& why) {
+  auto& delta = deltas_[component];
+  delta.waiting = waiting;
+  set_waiting(waiting, why);
+  if (!waiting) return;
+  const auto& last = delta.artifact->last_edge_error();
+  if (is_hopeless(last)) return give_up_delta(component, *last);
+  watch_delta(component);
+}
+
+void TreeChange::watch_delta(std::size_t component) {
+  const auto& delta = deltas_[component];
+  context_.timers.after(
+      kPatience, [weak = weak_from_this(), component, artifact = std::weak_ptr(delta.artifact)] {
+        auto self = std::static_pointer_cast<TreeChange>(weak.lock());
+        if (!self || component >= self->deltas_.size()) return;
+        const auto& fetch = self->deltas_[component];
+        if (fetch.artifact == artifact.lock() && fetch.waiting) self->look_around(component);
+      });
+}
+
+// A network that is down is no reason to take a dearer way; one object that cannot be had while
+// others can is: a bundle that was cut short, say, of which every mirror gives no more than a part.
+void TreeChange::look_around(std::size_t component) {
+  auto& delta = deltas_[component];
+  run_job<bool>(
+      context_,
+      [&context = context_, mirrors = preparation_->release.mirrors]() -> Result<bool> {
+        SHOAL_ASSIGN(auto fetcher, context.make_fetcher(mirrors));
+        return fetcher->fetch("metadata/timestamp.json", trust::Limits{}.timestamp_bytes)
+            .has_value();
+      },
+      [weak = weak_from_this(), component,
+       artifact = std::weak_ptr(delta.artifact)](Result<bool> up) {
+        auto self = std::static_pointer_cast<TreeChange>(weak.lock());
+        if (!self || component >= self->deltas_.size()) return;
+        auto& fetch = self->deltas_[component];
+        if (fetch.artifact != artifact.lock() || !fetch.waiting) return;
+        const auto& last = fetch.artifact->last_edge_error();
+        if (up && *up && last) return self->give_up_delta(component, *last);
+        self->watch_delta(component);
+      });
 }
 
 void TreeChange::give_up_delta(std::size_t component, const Error& error) {
   auto& delta = deltas_[component];
   delta.given_up = true;
+  if (std::exchange(delta.waiting, false)) set_waiting(false, "");
   delta.artifact->stop();
   const auto& name = preparation_->release.components[component].target.component->name;
   context_.log.warning("agent", "the delta of {} {} is not used: {}", record_.view.product, name,
@@ -105,12 +151,13 @@ void TreeChange::give_up_delta(std::size_t component, const Error& error) {
 }
 
 void TreeChange::check_deltas() {
-  for (const auto& [artifact, given_up] : deltas_)
-    if (artifact && !given_up && !artifact->complete()) return;
+  auto is_open = [](const DeltaFetch& delta) { return delta.artifact && !delta.given_up; };
+  for (const auto& delta : deltas_)
+    if (is_open(delta) && !delta.artifact->complete()) return;
   if (context_.step) context_.step("delta.fetched");
   auto consent = host_.settings().consent;
-  for (auto& [artifact, given_up] : deltas_)
-    if (artifact && !given_up) artifact->seed(consent);
+  for (const auto& delta : deltas_)
+    if (is_open(delta)) delta.artifact->seed(consent);
   stage();
 }
 

@@ -218,7 +218,7 @@ Result<DeltaOutcome> DeltaApplier::run() {
     const auto& group = head->groups[n];
     position_ = begin;
     if (is_wanted(group)) {
-      if (work_.step) work_.step(fmt::format("delta.group:{}", n));
+      if (work_.step) work_.step(fmt::format("{}:{}", "delta.group", n));
       SHOAL_TRY(make(group));
     }
     begin += std::min(group.block_bytes, delta_bytes_ - begin);

@@ -7,7 +7,6 @@ do, for whatever reason, is done without it, and the tree is right all the same.
 
 import json
 import random
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -86,7 +85,146 @@ def an_update_by_delta():
         bench.machine.wait_change(bench.start("verify"), PATIENCE_S)
 
 
-SCENARIOS = [an_update_by_delta]
+def a_file_that_changed_costs_its_own():
+    """A file that the user changed and one that is gone are fetched, the others come by delta."""
+    with Scope("delta-changed") as scope:
+        bench = Bench(scope)
+        bench.installed()
+        publish_2(bench)
+        whole = plan(bench)["edge_bytes"]
+        tree = bench.machine.tree()
+        game = tree / "bin/game"
+        game.write_bytes(game.read_bytes()[:-5] + b"mine!")
+        check(way(bench) == "delta", "a delta for the rest")
+        changed = plan(bench)
+        check(300_000 <= changed["edge_bytes"] - whole < 600_000, f"{changed}")
+        check(changed["moved_aside"] == ["bin/game"], f"{changed}")
+        (tree / "data/level2.pak").unlink()
+        missing = plan(bench)
+        size = (bench.source["1"] / "data/level2.pak").stat().st_size
+        check(missing["edge_bytes"] - changed["edge_bytes"] >= size, f"{missing}")
+        done = updated(bench)
+        # The new file that holds level1.pak twice is among those that were made.
+        check(done["bytes"]["delta"] >= 2 * size * 0.9, f"{done['bytes']}")
+        check(bench.edge.bundle_bytes() <= missing["edge_bytes"] + 300_000, f"{done['bytes']}")
+        saved = [p for p in (bench.machine.library / ".shoal/saved").rglob("game")]
+        check(len(saved) == 1 and saved[0].read_bytes().endswith(b"mine!"), f"{saved}")
+
+
+def delta_bundles(bench):
+    """What an undisturbed update asks of the edge: the bundles of the delta alone."""
+    bench.edge.requested.clear()
+    updated(bench)
+    return sorted(path for path in bench.edge.requested if "/bundles/" in path)
+
+
+def a_delta_that_cannot_be_had_is_done_without():
+    """Its bundle has wrong bytes, is cut short or missing; its torrent or index is damaged, or missing:
+    the update is done by recipes, and says why."""
+    with Scope("delta-damaged") as scope:
+        bench = Bench(scope)
+        bench.installed()
+        publish_2(bench)
+        snapshot = Snapshot(bench.machine)
+        snapshot.restore()
+        bundles = delta_bundles(bench)
+        check(len(bundles) == 1, f"{bundles}")
+
+        def by_recipes(what, planned, said):
+            snapshot.restore()
+            check(way(bench) == planned, f"{what}: planned {way(bench)}")
+            done = updated(bench)
+            check(done["bytes"]["delta"] == 0, f"{what}: {done['bytes']}")
+            check(bench.edge.bundle_bytes() > SMALL, f"{what}: {done['bytes']}")
+            told = [note for note in notes(done) if note.startswith("delta_not_used: ")]
+            check(bool(told) == said, f"{what}: {done['notes']}")
+            print(f"  {what}: {told or 'not planned with'}", flush=True)
+
+        for fault in ("corrupt", "truncate", "endless"):
+            setattr(bench.edge, fault, bundles[0])
+            by_recipes(fault, "delta", True)
+            setattr(bench.edge, fault, None)
+        bench.edge.status_for = {bundles[0]: 404}
+        by_recipes("404", "delta", True)
+        for target in ("torrent", "index"):
+            name = rf"base@1\.{target}$"
+            bench.edge.status_for = {name: 404}
+            by_recipes(f"{target} missing", "full", False)
+            bench.edge.status_for = {}
+            bench.edge.corrupt = name
+            by_recipes(f"{target} damaged", "full", False)
+            bench.edge.corrupt = None
+        snapshot.restore()
+        check(way(bench) == "delta", "the faults are gone")
+
+
+def an_edge_that_is_away_is_waited_for():
+    """An edge that answers with errors is no reason to do without the delta: it is waited for."""
+    with Scope("delta-waits") as scope:
+        bench = Bench(scope)
+        bench.installed()
+        publish_2(bench)
+        bench.edge.forget_counts()
+        bench.edge.status_for = {"/bundles/": 503}
+        change = bench.waits("update")
+        bench.edge.status_for = {}
+        done = bench.machine.wait_change(change, PATIENCE_S)
+        bench.machine.check_tree(bench.source["2"])
+        check(done["bytes"]["delta"] > 0 and not notes(done), f"{done}")
+        check(bench.edge.bundle_bytes() < SMALL, f"{done['bytes']}")
+
+
+def a_delta_from_another_version_is_not_used():
+    """Deltas lead from 1 to 3; a machine that has 2 takes the recipes."""
+    with Scope("delta-other") as scope:
+        bench = Bench(scope)
+        machine = bench.installed()
+        publish_2(bench, edited=("bin/game",), delta=False)
+        bench.succeeds("update", "2")
+        bench.source["3"] = bench.source["2"].with_name("v3")
+        shutil.copytree(bench.source["2"], bench.source["3"], symlinks=True)
+        level = bench.source["3"] / "data/level2.pak"
+        level.write_bytes(level.read_bytes()[:-1000] + b"other")
+        bench.repository.release(bench.source["3"], "3", more=("--delta-from", "1"))
+        check(way(bench) == "recipes", f"{plan(bench)}")
+        done = machine.wait_change(bench.start("update"), PATIENCE_S)
+        machine.check_tree(bench.source["3"])
+        check(done["bytes"]["delta"] == 0 and not notes(done), f"{done['bytes']}")
+
+
+def a_kill_in_the_middle_costs_nothing_twice():
+    """Killed while the delta is fetched and between its groups: the old tree is whole, and what was
+    fetched is not fetched again."""
+    with Scope("delta-kill") as scope:
+        bench = Bench(scope, 32)
+        bench.installed()
+        publish_2(bench, memory="32MiB")
+        snapshot = Snapshot(bench.machine)
+        snapshot.restore()
+        updated(bench)
+        undisturbed = bench.edge.bundle_bytes()
+        for step in ("plan.done", "delta.fetched", "delta.group:0", "delta.group:1", "delta.done",
+                     "stage.done", "commit.before"):
+            snapshot.restore()
+            bench.machine.process.stop()
+            bench.machine.start({"SHOAL_TEST_KILL_AT": step}).wait_ready()
+            bench.edge.forget_counts()
+            bench.start("update")
+            wait_until(lambda: not bench.machine.process.running(), PATIENCE_S, f"killed at {step}")
+            fetched = bench.edge.bundle_bytes()
+            bench.machine.start().wait_ready()
+            change = bench.machine.api.changes()[0]["id"]
+            done = bench.machine.wait_change(change, PATIENCE_S)
+            bench.machine.check_tree(bench.source["2"])
+            check(done["bytes"]["delta"] > 0 and not notes(done), f"{step}: {done['bytes']}")
+            again = bench.edge.bundle_bytes() - fetched
+            print(f"  {step}: {fetched} + {again} bytes, undisturbed {undisturbed}", flush=True)
+            check(step == "plan.done" or again == 0, f"{step}: {again} bytes fetched again")
+
+
+SCENARIOS = [an_update_by_delta, a_file_that_changed_costs_its_own,
+             a_delta_that_cannot_be_had_is_done_without, an_edge_that_is_away_is_waited_for,
+             a_delta_from_another_version_is_not_used, a_kill_in_the_middle_costs_nothing_twice]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))
