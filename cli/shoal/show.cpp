@@ -12,6 +12,8 @@
 namespace shoal::cli {
 namespace {
 
+constexpr std::string_view kDeltaNotUsed = "delta_not_used";  // a note about the change as a whole
+
 std::string limit(std::uint64_t bytes_per_s) {
   return bytes_per_s == 0 ? "no limit" : human_rate(bytes_per_s);
 }
@@ -164,7 +166,11 @@ std::string show(const protocol::Status& status) {
 std::string show_notes(const protocol::Change& change) {
   std::string text;
   for (const auto& note : change.notes) {
-    if (note.path.empty()) continue;  // about the change as a whole
+    if (note.path.empty()) {  // about the change as a whole
+      if (note.note.starts_with(kDeltaNotUsed))
+        text += "  a delta was not used" + sanitised(note.note.substr(kDeltaNotUsed.size())) + "\n";
+      continue;
+    }
     std::string words = sanitised(note.note);
     std::ranges::replace(words, '_', ' ');  // "wrong_bytes": the API's, for programs
     text += fmt::format("  {}: {}\n", sanitised(note.path), words);

@@ -107,7 +107,7 @@ def a_killed_apply_leaves_no_tree():
 
 
 def a_release_with_deltas():
-    """The publisher makes, lists and checks a delta; a client that does not use it updates."""
+    """The publisher makes, lists and checks a delta, and a client updates."""
     with Scope("release-delta") as scope:
         bench = Bench(scope, 2)
         bench.installed()

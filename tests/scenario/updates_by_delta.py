@@ -119,8 +119,8 @@ def delta_bundles(bench):
 
 
 def a_delta_that_cannot_be_had_is_done_without():
-    """Its bundle has wrong bytes, is cut short or missing; its torrent or index is damaged, or missing:
-    the update is done by recipes, and says why."""
+    """Its bundle has wrong bytes, is cut short or missing; its torrent or index is damaged, or
+    missing: the update is done by recipes, and says why."""
     with Scope("delta-damaged") as scope:
         bench = Bench(scope)
         bench.installed()

@@ -20,6 +20,13 @@
 
 namespace shoal::test {
 
+// As a web server reads a path: of what targets are named with, '@' alone comes percent-encoded.
+inline std::string decoded(std::string path) {
+  for (std::size_t at = 0; (at = path.find("%40", at)) != std::string::npos;)
+    path.replace(at, 3, "@");
+  return path;
+}
+
 // The web as the fetchers of one machine see it: every mirror has the repository's files.
 struct FakeWeb {
   std::filesystem::path root;
@@ -40,7 +47,7 @@ struct FakeWeb {
     requests.push_back(mirror + ' ' + path);
     const auto& fault = faults[mirror];
     if (down || fault == "down") return fail(ErrorKind::network, mirror + " is unreachable");
-    auto bytes = read_file(root / path, max_bytes);
+    auto bytes = read_file(root / decoded(path), max_bytes);
     if (bytes && fault == "endless")
       return fail(ErrorKind::too_large, fmt::format("GET {}: more than {} bytes", path, max_bytes));
     if (bytes && fault == "lies" && !bytes->empty()) bytes->front() ^= 1;
@@ -94,9 +101,10 @@ struct Publisher {
     auto made = publish::init_repository(repository, keys, true, info, environment);
     if (!made) throw std::runtime_error(made.error().describe());
   }
-  // `files`: path -> bytes.
+  // `files`: path -> bytes. `delta_from`: versions that deltas lead from.
   void release(const std::string& version, const std::map<std::string, std::string>& files,
-               const std::string& product = "game") {
+               const std::string& product = "game",
+               const std::vector<std::string>& delta_from = {}) {
     TempDir tree;
     for (const auto& [path, bytes] : files) tree.write(path, bytes);
     auto opened = publish::Repository::open(repository, environment);
@@ -105,6 +113,7 @@ struct Publisher {
     request.build.product = product;
     request.build.version = version;
     request.channels = {"stable"};
+    request.deltas.from = delta_from;
     auto made = opened->release(request, keys, pool);
     if (!made) throw std::runtime_error(made.error().describe());
   }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/shoal/show.hpp"
+
 namespace shoal::cli {
 namespace {
 
@@ -50,6 +52,48 @@ TEST(Progress, PlainLineSaysTheSameInWords) {
   EXPECT_EQ(plain_line(fetching()),
             "update game 2.0: fetch 50%, 32.0 MB of 64.0 MB, 5.0 MB/s, ETA 0:42, edge 10.0 MB, "
             "peers 20.0 MB, reused 10.0 MB");
+}
+
+TEST(Progress, ADeltaIsFetchedLikeTheRest) {
+  auto change = fetching();
+  change.tasks = {{protocol::TaskKind::delta, protocol::TaskState::running, 5, 10},
+                  {protocol::TaskKind::stage, protocol::TaskState::pending, 0, 0},
+                  {protocol::TaskKind::fetch, protocol::TaskState::pending, 0, 0}};
+  EXPECT_THAT(bar_line(change, 200), HasSubstr("delta     [############............]   50%"));
+  EXPECT_THAT(plain_line(change), HasSubstr("delta 50%, 32.0 MB of 64.0 MB, 5.0 MB/s"));
+  change.tasks[0] = {protocol::TaskKind::delta, protocol::TaskState::done, 10, 10};
+  change.tasks[1].state = protocol::TaskState::running;
+  change.bytes.fetched = change.bytes.total;
+  EXPECT_THAT(bar_line(change, 200), HasSubstr("stage     [########################]  100%"));
+}
+
+TEST(Progress, TheEndSaysWhatADeltaMade) {
+  auto change = fetching();
+  change.state = ChangeState::done;
+  EXPECT_THAT(final_line(change, Cause::in_the_line), Not(HasSubstr("delta")));
+  change.bytes.delta = 250'000'000;
+  EXPECT_THAT(final_line(change, Cause::in_the_line),
+              HasSubstr("10.0 MB reused, 250 MB made by a delta, "));
+}
+
+TEST(Progress, APlanSaysTheWayOfEachComponent) {
+  protocol::Plan plan;
+  plan.kind = protocol::ChangeKind::update;
+  plan.product = "game";
+  plan.version = "2.0";
+  plan.components = {
+      {"base", protocol::Way::recipes, "the parts that differ: 1.0 MB from the edge", 0, 0, 0, 0}};
+  EXPECT_THAT(show(plan), HasSubstr("  base: the parts that differ: 1.0 MB from the edge\n"));
+  EXPECT_THAT(show(plan), Not(HasSubstr("make by delta")));
+  plan.delta_bytes = 5'000'000;
+  EXPECT_THAT(show(plan), HasSubstr("make by delta"));
+}
+
+TEST(Progress, ADeltaThatWasNotUsedIsTold) {
+  auto change = fetching();
+  change.notes = {{"", "delta_not_used: it was damaged"}};
+  change.notes_total = 1;
+  EXPECT_EQ(show_notes(change), "  a delta was not used: it was damaged\n");
 }
 
 TEST(Progress, AChangeThatFetchesNothingNamesNoSources) {

@@ -28,6 +28,39 @@ TEST_F(EdgeClientTest, when_every_mirror_serves_wrong_bytes_the_pieces_fail_veri
     EXPECT_EQ(failure.first.kind, ErrorKind::verification_failed);
 }
 
+TEST_F(EdgeClientTest, a_mirror_that_was_dropped_is_asked_once_more_by_an_artifact_that_forgives) {
+  server.set_fault(Fault::wrong_bytes);
+  start();
+  edge->fetch(artifact.id, wants(0, 1));
+  ASSERT_TRUE(wait_for_failures(1));
+  server.set_fault(Fault::none);
+  Artifact other(4, 8, 2);
+  other.put_on(server);
+  auto description = other.description({server.url()});
+  edge->add(other.id, description, events);
+  edge->fetch(other.id, wants(1, 2));
+  ASSERT_TRUE(wait_for_failures(2));
+  EXPECT_TRUE(mirror(0).dropped);
+  description.forgives = true;
+  edge->add(other.id, description, events);
+  edge->fetch(other.id, wants(1, 2));
+  ASSERT_TRUE(wait_for(1));
+  EXPECT_TRUE(std::ranges::equal(events.pieces.at(1), other.plain(1)));
+  EXPECT_TRUE(loop.run_until([&] { return !mirror(0).dropped; }));
+}
+
+TEST_F(EdgeClientTest, while_every_mirror_is_left_alone_it_is_the_network_that_fails) {
+  options.backoff_first_ms = options.backoff_max_ms = 20'000;
+  server.set_fault(Fault::server_error);
+  start();
+  edge->fetch(artifact.id, wants(0, 1));
+  ASSERT_TRUE(wait_for_failures(1));
+  edge->fetch(artifact.id, wants(1, 2));  // nobody is asked
+  ASSERT_TRUE(wait_for_failures(2));
+  EXPECT_EQ(server.requests().size(), 1U);
+  EXPECT_EQ(events.failures.at(1).first.kind, ErrorKind::network);
+}
+
 // Each of these faults: the second mirror takes over; and alone, the mirror fails retryably.
 struct FaultyMirror : EdgeClientTest, testing::WithParamInterface<Fault> {};
 
