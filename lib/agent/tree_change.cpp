@@ -145,7 +145,7 @@ void TreeChange::make_artifacts() {
     source.mirrors = release.mirrors;
     source.trackers = release.trackers;
     source.dht_allowed = release.dht_allowed && host_.settings().dht;
-    source.forgives_mirrors = i < deltas_.size() && deltas_[i].given_up;
+    source.forgives_mirrors = std::ranges::any_of(deltas_, &DeltaFetch::given_up);
     artifacts_.push_back(
         std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));
   }

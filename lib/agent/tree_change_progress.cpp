@@ -32,8 +32,12 @@ void TreeChange::update_progress() {
   auto& view = record_.view;
   ArtifactCounters of_deltas;
   ArtifactCounters of_content;
-  for (const auto& delta : deltas_)
-    if (delta.artifact) add(of_deltas, delta.artifact->counters());
+  for (const auto& delta : deltas_) {
+    if (!delta.artifact) continue;
+    auto counters = delta.artifact->counters();
+    if (delta.given_up) counters.total_bytes = counters.fetched_bytes;  // no more will come
+    add(of_deltas, counters);
+  }
   for (const auto& artifact : artifacts_)
     if (artifact) add(of_content, artifact->counters());
   ArtifactCounters sum = of_deltas;

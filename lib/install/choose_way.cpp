@@ -93,6 +93,7 @@ bool save_room(std::vector<Chosen>& all) {
 std::vector<WayChoice> choose_ways(const std::vector<std::vector<WayOffer>>& components,
                                    std::uint64_t room_bytes) {
   std::vector<Chosen> all;
+  all.reserve(components.size());
   for (const auto& offers : components)
     all.push_back({&offers, &*std::ranges::min_element(offers, is_cheaper)});
   auto needed = [&] {
@@ -103,6 +104,7 @@ std::vector<WayChoice> choose_ways(const std::vector<std::vector<WayOffer>>& com
   while (needed() > room_bytes && save_room(all)) {
   }
   std::vector<WayChoice> choices;
+  choices.reserve(all.size());
   for (const auto& [offers, offer, for_room] : all)
     choices.push_back({offer->way, offer->cost, reason_of(*offer, *offers, for_room)});
   return choices;
