@@ -80,7 +80,8 @@ def install_and_update(name, old, new):
                     "serve.log")
         for version, tree in (("1", old), ("2", new)):
             started = time.monotonic()
-            repository.release(tree, version, more=["--allow-outside-links"])
+            delta = ["--delta-from", "1"] if version == "2" else []
+            repository.release(tree, version, more=["--allow-outside-links", *delta])
             seconds = time.monotonic() - started
             size = trees.total_bytes(tree)
             print(f"{name} {version}: {size / 1e6:.0f} MB, {len(trees.describe(tree))} entries, "
@@ -89,6 +90,10 @@ def install_and_update(name, old, new):
                 for machine in machines:
                     machine.wait_ready()
                     machine.add_repository(f"http://{edge}", repository.root())
+            else:
+                out, _ = run([program("shoal"), "--socket", machines[0].socket, "plan", "update",
+                              PRODUCT])
+                print(out, flush=True)
             kind = "install" if version == "1" else "update"
             running = [(m, m.api.start(kind, PRODUCT)) for m in machines]
             rows = [(m.name, m.wait_change(c, PATIENCE_S)) for m, c in running]

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from harness.bench import PATIENCE_S, Bench, Snapshot  # noqa: E402
 from harness.run import Scope, check, program, run, run_scenarios, wait_until  # noqa: E402
-from harness.world import PRODUCT  # noqa: E402
+from harness.world import PRODUCT, Machine  # noqa: E402
 
 EDITED = ("data/level1.pak", "data/level2.pak", "bin/game")
 SMALL = 400_000  # more than these deltas, less than any of the large files
@@ -222,9 +222,31 @@ def a_kill_in_the_middle_costs_nothing_twice():
             check(step == "plan.done" or again == 0, f"{step}: {again} bytes fetched again")
 
 
+def what_a_delta_made_is_seeded():
+    """After the update the machine gives the new version, all of it, to one that has nothing."""
+    with Scope("delta-seeds") as scope:
+        bench = Bench(scope)
+        tracker = f"{scope.address(3)}:6969"
+        scope.start([program("shoal-tracker"), "--listen", tracker, "--open"], "tracker.log")
+        bench.repository.trackers = [f"http://{tracker}/announce"]
+        bench.installed()
+        publish_2(bench)
+        bench.machine.api.call("PATCH", "/config", {"consent": "granted"})
+        done = updated(bench)
+        check(done["bytes"]["delta"] > 0, f"{done['bytes']}")
+        wait_until(lambda: bench.machine.api.installs()[0]["seeding"], 20, "it seeds")
+        bench.edge.status_for = {"/bundles/": 404}
+        other = Machine(scope, "other", scope.address(2)).start().wait_ready()
+        other.add_repository(bench.edge.url, bench.repository.root())
+        done = other.wait_change(other.api.start("install", PRODUCT), PATIENCE_S)
+        other.check_tree(bench.source["2"])
+        check(done["bytes"]["edge"] == 0 and done["bytes"]["peers"] > 0, f"{done['bytes']}")
+
+
 SCENARIOS = [an_update_by_delta, a_file_that_changed_costs_its_own,
              a_delta_that_cannot_be_had_is_done_without, an_edge_that_is_away_is_waited_for,
-             a_delta_from_another_version_is_not_used, a_kill_in_the_middle_costs_nothing_twice]
+             a_delta_from_another_version_is_not_used, a_kill_in_the_middle_costs_nothing_twice,
+             what_a_delta_made_is_seeded]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))
