@@ -19,18 +19,24 @@ Result<Bytes> read_target(trust::Updater& updater, const std::string& path) {
 }
 
 Result<Bytes> read_target(trust::Updater& updater, const TargetCache& kept,
-                          const std::string& path) {
-  SHOAL_ASSIGN(auto info, updater.find_target(path));
-  if (auto bytes = kept.find(path, info.sha256)) return std::move(*bytes);
+                          const trust::TargetInfo& info) {
+  if (auto bytes = kept.find(info.path, info.sha256)) return std::move(*bytes);
   SHOAL_ASSIGN(auto bytes, updater.download_target(info));
-  kept.keep(path, bytes);
+  kept.keep(info.path, bytes);
   return bytes;
 }
 
-Result<content::ChannelList> read_channels(trust::Updater& updater, const TargetCache& kept,
-                                           const std::string& product) {
-  SHOAL_ASSIGN(auto bytes, read_target(updater, kept, content::channels_target(product)));
-  return content::parse_channels(bytes);
+struct Channels {
+  content::ChannelList list;
+  UtcSeconds good_until{};
+};
+
+Result<Channels> read_channels(trust::Updater& updater, const TargetCache& kept,
+                               const std::string& product) {
+  SHOAL_ASSIGN(auto info, updater.find_target(content::channels_target(product)));
+  SHOAL_ASSIGN(auto bytes, read_target(updater, kept, info));
+  SHOAL_ASSIGN(auto list, content::parse_channels(bytes));
+  return Channels{std::move(list), info.good_until};
 }
 
 // As the edge writes a mirror's address: without the slash at the end.
@@ -103,7 +109,14 @@ struct RepositoryClient::Cycle {
   std::unique_lock<std::mutex> turn;
   std::unique_ptr<trust::Fetcher> fetcher;
   std::unique_ptr<trust::Updater> updater;
-  content::RepositoryInfo info;
+  UtcSeconds now{};
+  bool changed = true;  // or not known to be what `seen_` is of
+
+  Result<content::RepositoryInfo> read_info(const TargetCache& kept) {
+    SHOAL_ASSIGN(auto target, updater->find_target(content::kRepositoryTarget));
+    SHOAL_ASSIGN(auto bytes, read_target(*updater, kept, target));
+    return parse_info(bytes);
+  }
 };
 
 RepositoryClient::RepositoryClient(const Context& context, store::RepositoryRow row)
@@ -144,12 +157,11 @@ Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   Cycle cycle;
   cycle.turn = std::unique_lock(cycle_);
   auto urls = mirrors();
+  cycle.now = context_.clock.now();
   SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher(urls));
   cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata/", "targets/",
-                                                   *cycle.fetcher, context_.clock.now());
-  SHOAL_TRY(cycle.updater->refresh_if_changed());
-  SHOAL_ASSIGN(auto bytes, read_target(*cycle.updater, kept_, content::kRepositoryTarget));
-  SHOAL_ASSIGN(cycle.info, parse_info(bytes));
+                                                   *cycle.fetcher, cycle.now);
+  SHOAL_ASSIGN(cycle.changed, cycle.updater->refresh_if_changed(seen_));
   answered_ = urls[cycle.fetcher->first_mirror()];
   return cycle;
 }
@@ -166,14 +178,32 @@ Result<LoadedRelease> RepositoryClient::load(const ReleaseWanted& wanted) {
   return release;
 }
 
+bool RepositoryClient::still_good(const Cycle& cycle) const {
+  return known_ && !cycle.changed && known_->metadata == seen_.kept &&
+         cycle.now < known_->good_until;
+}
+
 Result<RepositoryContents> RepositoryClient::read_contents() {
   SHOAL_ASSIGN(auto cycle, begin());
-  RepositoryContents contents{cycle.info, {}, {}};
-  for (const auto& product : cycle.updater->delegated_roles()) {
+  if (still_good(cycle)) return known_->contents;
+  SHOAL_ASSIGN(auto read, read_anew(cycle));
+  // A problem may be gone when the same is read again; what was read after a change has no digest.
+  known_.reset();
+  if (!cycle.changed && read.contents.problems.empty()) known_ = read;
+  return std::move(read.contents);
+}
+
+Result<RepositoryClient::Known> RepositoryClient::read_anew(Cycle& cycle) {
+  Known read{seen_.kept, seen_.good_until, {}};
+  auto& contents = read.contents;
+  SHOAL_ASSIGN(contents.info, cycle.read_info(kept_));
+  SHOAL_ASSIGN(auto products, cycle.updater->delegated_roles());
+  for (const auto& product : products) {
     if (contents.products.size() + contents.problems.size() == kMaxProducts) break;
     auto channels = read_channels(*cycle.updater, kept_, product);
     if (channels) {
-      contents.products.emplace_back(product, std::move(*channels));
+      read.good_until = std::min(read.good_until, channels->good_until);
+      contents.products.emplace_back(product, std::move(channels->list));
       continue;
     }
     if (concerns_all(channels.error().kind)) return fail(channels.error());
@@ -182,7 +212,7 @@ Result<RepositoryContents> RepositoryClient::read_contents() {
                          channels.error().describe());
     contents.problems.push_back({product, for_reader(std::move(channels.error()))});
   }
-  return contents;
+  return read;
 }
 
 // A delta whose companions are damaged is done without, like one that does not exist.
@@ -208,6 +238,7 @@ Result<void> RepositoryClient::read_deltas(trust::Updater& updater, const std::s
 Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted) {
   SHOAL_ASSIGN(auto cycle, begin());
   auto& updater = *cycle.updater;
+  SHOAL_ASSIGN(auto info, cycle.read_info(kept_));
   auto channels = read_channels(updater, kept_, wanted.product);
   if (!channels && channels.error().kind == ErrorKind::not_found)
     return fail(ErrorKind::not_found,
@@ -215,7 +246,7 @@ Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted
                 "'shoal products' shows what there is.");
   if (!channels) return fail(channels.error());
   LoadedRelease loaded;
-  SHOAL_ASSIGN(loaded.version, resolve_version(wanted, *channels));
+  SHOAL_ASSIGN(loaded.version, resolve_version(wanted, channels->list));
   loaded.product = wanted.product;
   SHOAL_ASSIGN(loaded.release_json,
                read_target(updater, wanted.product + "/" + loaded.version + "/release.json"));
@@ -240,14 +271,14 @@ Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted
     loaded.components.push_back(std::move(read));
   }
   if (!wanted.installed.empty()) SHOAL_TRY(read_deltas(updater, wanted.installed, loaded));
-  loaded.mirrors = cycle.info.mirrors;
+  loaded.mirrors = info.mirrors;
   if (loaded.mirrors.empty()) loaded.mirrors.push_back(row_.url);
   loaded.trackers = release.trackers;
-  for (const auto& tracker : cycle.info.trackers)
+  for (const auto& tracker : info.trackers)
     if (std::find(loaded.trackers.begin(), loaded.trackers.end(), tracker) == loaded.trackers.end())
       loaded.trackers.push_back(tracker);
-  loaded.dht_allowed = cycle.info.dht;
-  loaded.policy = to_transfer(cycle.info.policy);
+  loaded.dht_allowed = info.dht;
+  loaded.policy = to_transfer(info.policy);
   return loaded;
 }
 

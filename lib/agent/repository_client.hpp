@@ -40,7 +40,8 @@ class RepositoryClient {
   // Takes the root to begin with. Errors: metadata_invalid, signature_invalid, conflict.
   Result<void> trust_root(ByteView root_json);
   // Refreshes the metadata and reads every product's channels. A product that is damaged or has
-  // expired is a problem of its own; an unreachable mirror is an error of the whole.
+  // expired is a problem of its own; an unreachable mirror is an error of the whole. When nothing
+  // is new since the last call, that is one request and a comparison, and nothing is read again.
   Result<RepositoryContents> contents();
   // Refreshes, resolves the channel, loads the release. not_found names what there is instead.
   Result<LoadedRelease> load(const ReleaseWanted& wanted);
@@ -48,8 +49,16 @@ class RepositoryClient {
 
  private:
   struct Cycle;
+  // What contents() gave, of which metadata, and until when it may be said again.
+  struct Known {
+    Digest metadata;
+    UtcSeconds good_until{};
+    RepositoryContents contents;
+  };
   Result<Cycle> begin();
   Result<RepositoryContents> read_contents();
+  Result<Known> read_anew(Cycle& cycle);
+  bool still_good(const Cycle& cycle) const;
   Result<LoadedRelease> read_release(const ReleaseWanted& wanted);
   Result<void> read_deltas(trust::Updater& updater, const std::string& installed,
                            LoadedRelease& loaded) const;
@@ -62,6 +71,8 @@ class RepositoryClient {
   TargetCache kept_;
   std::mutex cycle_;      // one update of the trusted metadata at a time; guards what follows
   std::string answered_;  // the mirror that answered last, asked first; empty: none yet
+  trust::Seen seen_;
+  std::optional<Known> known_;
 };
 
 }  // namespace shoal::agent

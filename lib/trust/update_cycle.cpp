@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace shoal::trust {
 namespace {
@@ -17,6 +18,7 @@ constexpr const char* kRotationNote = "rotation";
 constexpr std::uint64_t kMaxNoteBytes = 32;
 
 constexpr const char* kTellPublisher = "Tell the publisher.";
+constexpr const char* kAddAgain = "Add the repository again, with its root.json.";
 
 std::string file_of(std::string_view role) { return encode_role_name(role) + ".json"; }
 
@@ -79,13 +81,16 @@ std::string UpdateCycle::metadata_path(const std::string& role, std::uint64_t ve
 
 Result<void> UpdateCycle::load_root() {
   // 5.2: the trusted root, from the last cycle or shipped. It may have expired.
-  constexpr const char* kRemedy = "Add the repository again, with its root.json.";
   auto bytes = store_.read(file_of("root"), limits_.root_bytes);
-  if (!bytes) return fail(bytes.error().kind, bytes.error().message, kRemedy);
-  auto trusted = TrustedMetadata::begin(*bytes, now_, limits_);
+  if (!bytes) return fail(bytes.error().kind, bytes.error().message, kAddAgain);
+  return trust_kept_root(*bytes);
+}
+
+Result<void> UpdateCycle::trust_kept_root(ByteView root) {
+  auto trusted = TrustedMetadata::begin(root, now_, limits_);
   if (!trusted)
     return fail(trusted.error().kind, "the kept root cannot be used: " + trusted.error().message,
-                kRemedy);
+                kAddAgain);
   trusted_ = std::move(*trusted);
   return finish_rotation();
 }
@@ -200,6 +205,7 @@ Result<const Targets*> UpdateCycle::load_targets(const DelegationSearch::Step& s
 
 Result<void> UpdateCycle::update(std::optional<Bytes> timestamp) {
   refreshed_ = false;
+  unchanged_.reset();
   SHOAL_TRY(load_root());
   SHOAL_TRY(update_roots());
   SHOAL_TRY(update_timestamp(std::move(timestamp)));
@@ -211,30 +217,66 @@ Result<void> UpdateCycle::update(std::optional<Bytes> timestamp) {
 
 Result<void> UpdateCycle::refresh() { return update(std::nullopt); }
 
-// Whether what is kept is whole, and as a cycle that finds nothing new would leave it.
-bool UpdateCycle::use_kept() {
+// One digest for four files: of their digests, so that no byte can pass from one to the next.
+Digest UpdateCycle::Kept::digest() const {
+  Sha256 all;
+  for (const auto* file : {&root, &timestamp, &snapshot, &targets}) all.update(sha256(*file).bytes);
+  return all.finish();
+}
+
+std::optional<UpdateCycle::Kept> UpdateCycle::read_kept() const {
+  auto root = store_.read(file_of("root"), limits_.root_bytes);
   auto timestamp = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
   auto snapshot = store_.read(file_of("snapshot"), limits_.snapshot_bytes);
   auto targets = store_.read(file_of("targets"), limits_.targets_bytes);
-  return timestamp && snapshot && targets && load_root() && trusted_->finish_root() &&
-         trusted_->update_timestamp(*timestamp) && trusted_->update_snapshot(*snapshot) &&
-         trusted_->update_targets(*targets, {"targets", ""});
+  if (!root || !timestamp || !snapshot || !targets) return std::nullopt;
+  return Kept{*std::move(root), *std::move(timestamp), *std::move(snapshot), *std::move(targets)};
 }
 
-Result<bool> UpdateCycle::refresh_if_changed() {
+// Whether what is kept is whole, and as a cycle that finds nothing new would leave it. A verdict on
+// these bytes alone: `now` is compared with the four dates and with nothing else.
+bool UpdateCycle::use_kept(const Kept& kept) {
+  return trust_kept_root(kept.root) && trusted_->finish_root() &&
+         trusted_->update_timestamp(kept.timestamp) && trusted_->update_snapshot(kept.snapshot) &&
+         trusted_->update_targets(kept.targets, {"targets", ""});
+}
+
+Result<bool> UpdateCycle::refresh_if_changed(Seen& seen) {
   refreshed_ = false;
-  auto kept = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
-  if (!kept) {
+  unchanged_.reset();
+  auto timestamp = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
+  if (!timestamp) {
     SHOAL_TRY(refresh());
     return true;
   }
   auto served = fetcher_.fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes);
-  if (served && std::ranges::equal(*served, *kept) && use_kept()) {
-    refreshed_ = true;
-    return false;
+  auto kept = read_kept();
+  if (served && kept && std::ranges::equal(*served, kept->timestamp)) {
+    const auto digest = kept->digest();
+    if (digest == seen.kept && now_ < seen.good_until) {
+      unchanged_ = digest;
+      return false;
+    }
+    if (use_kept(*kept)) {
+      seen = {digest,
+              std::min({trusted_->root().expires, trusted_->timestamp()->expires,
+                        trusted_->snapshot()->expires, trusted_->targets("targets")->expires})};
+      refreshed_ = true;
+      return false;
+    }
   }
   SHOAL_TRY(update(served ? std::optional(std::move(*served)) : std::nullopt));
   return true;
+}
+
+Result<void> UpdateCycle::ready() {
+  if (refreshed_) return {};
+  // The very bytes that were found unchanged, or else a whole cycle.
+  if (auto expected = std::exchange(unchanged_, std::nullopt)) {
+    auto kept = read_kept();
+    refreshed_ = kept && kept->digest() == *expected && use_kept(*kept);
+  }
+  return refreshed_ ? Result<void>() : refresh();
 }
 
 }  // namespace shoal::trust

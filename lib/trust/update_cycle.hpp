@@ -8,6 +8,7 @@
 
 #include "trust/fetcher.hpp"
 #include "trust/metadata_store.hpp"
+#include "trust/seen.hpp"
 #include "trust/verifier.hpp"
 
 namespace shoal::trust {
@@ -20,9 +21,11 @@ class UpdateCycle {
 
   // See Updater.
   Result<void> refresh();
-  Result<bool> refresh_if_changed();
+  Result<bool> refresh_if_changed(Seen& seen);
+  // Loads and verifies what refresh_if_changed() found unchanged; refreshes when nothing did yet.
+  Result<void> ready();
 
-  // Loads one role (kept or fetched) unless it is loaded; after refresh().
+  // Loads one role (kept or fetched) unless it is loaded; after ready().
   Result<const Targets*> load_targets(const DelegationSearch::Step& step);
 
   // Fetches until `accept` agrees, from one mirror after another; gives the bytes that it accepted,
@@ -30,19 +33,25 @@ class UpdateCycle {
   using Accept = std::function<Result<void>(ByteView)>;
   Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
 
-  bool refreshed() const { return refreshed_; }
   const TrustedMetadata* trusted() const { return trusted_ ? &*trusted_ : nullptr; }
   const Limits& limits() const { return limits_; }
 
  private:
+  // What is kept of the top-level roles, as it was read.
+  struct Kept {
+    Bytes root, timestamp, snapshot, targets;
+    Digest digest() const;
+  };
+  std::optional<Kept> read_kept() const;
+  bool use_kept(const Kept& kept);
   Result<void> load_root();
+  Result<void> trust_kept_root(ByteView root);
   Result<void> update_roots();
   Result<void> keep_root(ByteView bytes, bool rotated);
   Result<void> finish_rotation();
   Result<void> update_timestamp(std::optional<Bytes> fetched);
   Result<void> update_snapshot();
   Result<void> update(std::optional<Bytes> timestamp);
-  bool use_kept();
   Result<Bytes> fetch_first(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
   Result<std::uint64_t> bound(const FileMeta& meta, std::uint64_t limit,
                               const std::string& role) const;
@@ -56,6 +65,7 @@ class UpdateCycle {
   std::optional<TrustedMetadata> trusted_;
   std::uint64_t noted_rotation_ = 0;  // the root version in the note that is kept
   bool refreshed_ = false;
+  std::optional<Digest> unchanged_;  // of what is kept, seen before and not loaded
 };
 
 }  // namespace shoal::trust

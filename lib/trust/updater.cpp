@@ -42,8 +42,6 @@ struct Updater::Impl {
   std::unique_ptr<DirectoryStore> directory;  // when the caller gave no store
   std::string targets_prefix;
   UpdateCycle cycle;
-
-  Result<void> need_refresh() { return cycle.refreshed() ? Result<void>() : cycle.refresh(); }
 };
 
 Updater::Updater(std::filesystem::path metadata_dir, std::string metadata_prefix,
@@ -63,22 +61,24 @@ Updater::~Updater() = default;
 
 Result<void> Updater::refresh() { return impl_->cycle.refresh(); }
 
-Result<bool> Updater::refresh_if_changed() { return impl_->cycle.refresh_if_changed(); }
+Result<bool> Updater::refresh_if_changed(Seen& seen) {
+  return impl_->cycle.refresh_if_changed(seen);
+}
 
-std::vector<std::string> Updater::delegated_roles() const {
+Result<std::vector<std::string>> Updater::delegated_roles() {
+  SHOAL_TRY(impl_->cycle.ready());
   std::vector<std::string> roles;
-  const auto* trusted = impl_->cycle.trusted();
-  const Targets* top = trusted != nullptr ? trusted->targets("targets") : nullptr;
-  if (top == nullptr) return roles;
-  for (const auto& delegation : top->delegations) roles.push_back(delegation.role);
+  for (const auto& delegation : impl_->cycle.trusted()->targets("targets")->delegations)
+    roles.push_back(delegation.role);
   return roles;
 }
 
 Result<TargetInfo> Updater::find_target(const std::string& path) {
-  SHOAL_TRY(impl_->need_refresh());
+  SHOAL_TRY(impl_->cycle.ready());
   SHOAL_TRY(RelativePath::parse(path));
   const Limits& limits = impl_->cycle.limits();
   DelegationSearch search(path);
+  auto good_until = UtcSeconds::max();
   while (auto step = search.next()) {
     // 5.6.7.1: the number of roles looked into is bounded, and how deep they lie.
     if (search.visited() > limits.delegations_visited)
@@ -92,6 +92,7 @@ Result<TargetInfo> Updater::find_target(const std::string& path) {
                               step->role, limits.delegation_depth),
                   kTellPublisher);
     SHOAL_ASSIGN(const Targets* targets, impl_->cycle.load_targets(*step));
+    good_until = std::min(good_until, targets->expires);
     if (auto found = targets->targets.find(path); found != targets->targets.end()) {
       const auto& hashes = found->second.hashes;
       if (!hashes.sha256 && hashes.sha512.empty())
@@ -99,8 +100,8 @@ Result<TargetInfo> Updater::find_target(const std::string& path) {
                     fmt::format("{} metadata version {}: target {} has no hash of an algorithm that"
                                 " is known",
                                 step->role, targets->version, path));
-      return TargetInfo{path, found->second.length, hashes.sha256.value_or(Digest{}),
-                        hashes.sha512};
+      return TargetInfo{path, found->second.length, hashes.sha256.value_or(Digest{}), hashes.sha512,
+                        good_until};
     }
     search.descend(*step, *targets);
   }
@@ -109,7 +110,7 @@ Result<TargetInfo> Updater::find_target(const std::string& path) {
 }
 
 Result<Bytes> Updater::download_target(const TargetInfo& target) {
-  SHOAL_TRY(impl_->need_refresh());
+  SHOAL_TRY(impl_->cycle.ready());
   SHOAL_ASSIGN(auto path, RelativePath::parse(target.path));
   const Limits& limits = impl_->cycle.limits();
   if (target.length > limits.target_file_bytes)

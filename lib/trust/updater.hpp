@@ -14,14 +14,16 @@
 #include "trust/fetcher.hpp"
 #include "trust/limits.hpp"
 #include "trust/metadata_store.hpp"
+#include "trust/seen.hpp"
 
 namespace shoal::trust {
 
 struct TargetInfo {
   std::string path;
   std::uint64_t length = 0;
-  Digest sha256;       // zero when the metadata gives only a SHA-512
-  std::string sha512;  // hexadecimal; "" when the metadata gives none
+  Digest sha256;            // zero when the metadata gives only a SHA-512
+  std::string sha512;       // hexadecimal; "" when the metadata gives none
+  UtcSeconds good_until{};  // the earliest date among the roles that were searched for it
 };
 
 class Updater {
@@ -44,9 +46,11 @@ class Updater {
   // that is the answer (false). Against the order of section 5, a new root alone is thus noticed
   // only with the next timestamp. Whoever can serve the old timestamp to hide a new root could hide
   // that root from refresh() too, and no longer: until the timestamp expires.
-  Result<bool> refresh_if_changed();
-  // The roles that the top-level targets delegate to, in their order; empty before refresh().
-  std::vector<std::string> delegated_roles() const;
+  // What `seen` knows, from an Updater before this one, is not even parsed; it is verified once a
+  // target is asked for. An answer of false fills `seen` in; another leaves it.
+  Result<bool> refresh_if_changed(Seen& seen);
+  // The roles that the top-level targets delegate to, in their order. Errors: those of refresh().
+  Result<std::vector<std::string>> delegated_roles();
   // 5.6.7: searches the delegations; fetches roles as needed. not_found when no role names it.
   Result<TargetInfo> find_target(const std::string& path);
   // 5.7: fetches and checks length and hash. Consistent snapshots where the root says so.

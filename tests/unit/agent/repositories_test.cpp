@@ -80,6 +80,58 @@ TEST_F(RepositoriesTest, ARefreshWithNothingNewIsOneRequestAlsoAfterARestart) {
     EXPECT_TRUE(request.ends_with("timestamp.json")) << request;
 }
 
+// So often that whatever can be remembered is.
+void ask_until_all_is_known(Machine& machine) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(machine.products());
+}
+
+std::filesystem::path kept_folder(const TempDir& state) { return state / "state/repositories/1"; }
+
+TEST_F(RepositoriesTest, WithNothingNewNoProductIsReadAgain) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  ask_until_all_is_known(machine);
+  std::filesystem::remove_all(kept_folder(state) / "targets/game%2Fchannels.json");
+  machine.web.take_requests();
+  auto products = machine.products();
+  ASSERT_TRUE(products);
+  EXPECT_EQ(products->at(0).channels.at("stable"), "1");
+  for (const auto& request : machine.web.take_requests())
+    EXPECT_TRUE(request.ends_with("timestamp.json")) << request;
+}
+
+TEST_F(RepositoriesTest, WhatIsKnownIsForgottenWhenSomethingIsNew) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  for (std::string version : {"2", "3"}) {
+    ask_until_all_is_known(machine);
+    publisher.release(version, {{"data", random_text(100'000, 3)}});
+    if (version == "3") {
+      EXPECT_EQ(machine.run(ChangeKind::install).version, version);  // sees it first
+    }
+    auto products = machine.products();
+    ASSERT_TRUE(products);
+    EXPECT_EQ(products->at(0).channels.at("stable"), version);
+  }
+}
+
+TEST_F(RepositoriesTest, AProductThatExpiresMeanwhileIsTold) {
+  publisher.environment.lifetimes.targets = std::chrono::days(3);
+  publisher.release("1", {{"data", random_text(100'000, 2)}}, "short");
+  publisher.environment.lifetimes = {};
+  publisher.release("1", {{"data", random_text(100'000, 3)}}, "long");  // the top level, too
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  ask_until_all_is_known(machine);
+  EXPECT_TRUE(machine.agent->repositories().at(0).problems.empty());
+  machine.clock.shift = std::chrono::days(4);
+  ASSERT_TRUE(machine.products());
+  auto problems = machine.agent->repositories().at(0).problems;
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].product, "short");
+  EXPECT_EQ(problems[0].error.kind, ErrorKind::metadata_expired);
+}
+
 TEST_F(RepositoriesTest, ANewVersionIsSeenAndOnlyWhatChangedIsFetched) {
   Machine machine(publisher, state);
   machine.add_repository(publisher);
@@ -122,12 +174,11 @@ TEST_F(RepositoriesTest, AMirrorThatDoesNotAnswerIsAskedOnceAndNotInEachCycle) {
 }
 
 TEST_F(RepositoriesTest, AKeptFileThatWasDamagedIsFetchedAgain) {
-  Machine machine(publisher, state);
-  machine.add_repository(publisher);
+  Machine(publisher, state).add_repository(publisher);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(state.path()))
     if (entry.path().string().ends_with("channels.json"))
       std::filesystem::resize_file(entry.path(), 5);
-  machine.web.take_requests();
+  Machine machine(publisher, state);  // what a daemon has read once it does not read again
   auto products = machine.products();
   ASSERT_TRUE(products);
   EXPECT_EQ(products->size(), 1U);

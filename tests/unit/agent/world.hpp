@@ -120,6 +120,13 @@ struct Publisher {
   std::string root_json() const { return read_text(repository / "root.json"); }
 };
 
+// The machine's clocks, of which the wall clock may be ahead or behind.
+struct ShiftedClock final : Clock {
+  std::atomic<std::chrono::seconds> shift{};
+  UtcSeconds now() const override { return SystemClock().now() + shift.load(); }
+  SteadyMs steady() const override { return SystemClock().steady(); }
+};
+
 // One run of a daemon over a state folder; several in turn share the folder.
 struct Machine {
   explicit Machine(const Publisher& publisher, const TempDir& state,
@@ -198,7 +205,7 @@ struct Machine {
 
   FakeWeb web;  // the repository's metadata
   EventLoop loop;
-  SystemClock clock;
+  ShiftedClock clock;
   Log log{LogLevel::off};
   FakeEdge edge;
   FakeSwarm swarm;

@@ -112,7 +112,8 @@ struct Ceremony : ::testing::Test {
     DirectoryFetcher fetcher(repository);
     trust::Updater client(metadata, "metadata/", "targets/", fetcher, environment.now);
     SHOAL_TRY(client.refresh());
-    for (const auto& product : client.delegated_roles()) {
+    SHOAL_ASSIGN(auto products, client.delegated_roles());
+    for (const auto& product : products) {
       SHOAL_ASSIGN(auto target, client.find_target(product + "/channels.json"));
       SHOAL_TRY(client.download_target(target));
     }

@@ -41,7 +41,8 @@ struct RootChanges : test::Ceremony {
     DirectoryFetcher fetcher(repository);
     trust::Updater updater(folder / ("clients/" + client), "metadata/", "targets/", fetcher,
                            environment.now);
-    return updater.refresh_if_changed();
+    trust::Seen seen;
+    return updater.refresh_if_changed(seen);
   }
   std::uint64_t root_of(const std::string& client) {
     auto bytes = read_file(folder / ("clients/" + client + "/root.json"), 1 << 20);

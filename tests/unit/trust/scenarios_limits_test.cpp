@@ -185,47 +185,6 @@ TEST(Mirrors, WhereAllLieTheFirstErrorIsToldAndTheyAreNotAskedForEver) {
   EXPECT_EQ(mirrors.current, world.limits.mirrors_asked);
 }
 
-TEST(NothingNew, IsKnownAfterOneRequest) {
-  World world;
-  Updater first(world.disk, "metadata/", "targets/", world.repository, kNow);
-  EXPECT_TRUE(first.refresh_if_changed().value());
-  world.repository.requests.clear();
-  Updater second(world.disk, "metadata/", "targets/", world.repository, kNow);
-  EXPECT_FALSE(second.refresh_if_changed().value());
-  EXPECT_THAT(world.repository.requests, ::testing::ElementsAre("metadata/timestamp.json"));
-  EXPECT_TRUE(second.find_target("game/file").has_value());
-}
-
-TEST(NothingNew, IsNotSaidOfWhatHasExpiredOrIsGoneOrIsNewer) {
-  World world;
-  ASSERT_TRUE(world.update().has_value());
-  auto ask = [&](World client) {
-    Updater updater(client.disk, "metadata/", "targets/", client.repository, client.now);
-    return updater.refresh_if_changed();
-  };
-  World late = world;
-  late.now = kNow + 8 * kDay;
-  EXPECT_EQ(ask(late).error().kind, K::metadata_expired);
-  for (std::string name : {"snapshot.json", "targets.json", "timestamp.json"}) {
-    World damaged = world;
-    damaged.disk.files.erase(name);
-    EXPECT_TRUE(ask(damaged).value()) << name;
-  }
-  World newer = world;
-  newer.advance();
-  EXPECT_TRUE(ask(newer).value());
-  World older = world;
-  older.repository.timestamp.version = 4;
-  older.repository.publish_timestamp();
-  EXPECT_EQ(ask(older).error().kind, K::metadata_rollback);
-  World rotated = world;  // the timestamp fetched first is of the old key, then there is a new one
-  rotated.repository.rotate("timestamp");
-  rotated.repository.advance();
-  ++rotated.repository.root.version;
-  rotated.repository.publish_root();
-  EXPECT_TRUE(ask(rotated).value());
-}
-
 TEST(MetadataFolder, APlantedLinkIsReplacedAndItsTargetUntouched) {
   World world;
   TempDir folder, elsewhere;
