@@ -4,7 +4,6 @@
 // clang-format off
 #include "base/asio.hpp"  // before Beast
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 // clang-format on
 
 #include <limits>
@@ -14,11 +13,40 @@ namespace shoal::client {
 namespace http = boost::beast::http;
 
 namespace {
+
 constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
-}
+
+// A body for Beast's parser that grows with what comes. Beast's own string_body makes room for
+// whatever length the head announces.
+struct GrowingBody {
+  using value_type = std::string;
+  struct reader {
+    template <bool is_request, typename Fields>
+    reader(http::header<is_request, Fields>&, std::string& of_message) : body(of_message) {}
+    void init(const boost::optional<std::uint64_t>&, boost::beast::error_code& error) {
+      error = {};
+    }
+    template <typename Buffers>
+    std::size_t put(const Buffers& buffers, boost::beast::error_code& error) {
+      error = {};
+      const std::size_t before = body.size();
+      for (auto part = boost::asio::buffer_sequence_begin(buffers);
+           part != boost::asio::buffer_sequence_end(buffers); ++part) {
+        const boost::asio::const_buffer bytes = *part;
+        body.append(static_cast<const char*>(bytes.data()), bytes.size());
+      }
+      return body.size() - before;
+    }
+    void finish(boost::beast::error_code& error) { error = {}; }
+
+    std::string& body;
+  };
+};
+
+}  // namespace
 
 struct ResponseReader::Impl {
-  http::response_parser<http::string_body> parser;
+  http::response_parser<GrowingBody> parser;
   std::string unread;
   std::optional<std::uint64_t> bytes_left;
 };

@@ -129,5 +129,14 @@ TEST(ResponseReader, RefusesTooMuchAndNonsense) {
   EXPECT_FALSE(nonsense.feed("SSH-2.0-OpenSSH\r\n\r\n"));
 }
 
+TEST(ResponseReader, ALengthThatIsOnlyAnnouncedTakesNoMemory) {
+  for (std::optional<std::uint64_t> limit : {std::optional<std::uint64_t>(1000), {}}) {
+    ResponseReader reader(limit);
+    EXPECT_TRUE(reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 7777777777777777777\r\n\r\n{"));
+    EXPECT_EQ(reader.take_body(), "{");
+    EXPECT_FALSE(reader.end());
+  }
+}
+
 }  // namespace
 }  // namespace shoal::client
