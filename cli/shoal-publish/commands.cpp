@@ -66,20 +66,17 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
                     const std::string& memory) {
   publish::ReleaseRequest request = asked;
   SHOAL_ASSIGN(request.deltas.memory_bytes, parse_size(memory));
-  SHOAL_ASSIGN(auto repository, open_repository(common));
+  StageBars bars;
+  SHOAL_ASSIGN(auto repository, open_repository(common, [&] { bars.end(); }));
   auto keys = keys_of(common);
   WorkerPool pool;
-  Result<publish::ReleaseReport> result;
-  {
-    StageBars bars;
-    request.deltas.progress = [&](const std::string& from, std::uint64_t done,
-                                  std::uint64_t total) {
-      bars.update("Delta from " + from, done, total);
-    };
-    result = repository.release(request, keys, pool, [&](std::uint64_t done, std::uint64_t total) {
-      bars.update("Reading", done, total);
-    });
-  }
+  request.deltas.progress = [&](const std::string& from, std::uint64_t done, std::uint64_t total) {
+    bars.update("Delta from " + from, done, total);
+  };
+  auto result = repository.release(
+      request, keys, pool,
+      [&](std::uint64_t done, std::uint64_t total) { bars.update("Reading", done, total); });
+  bars.end();
   SHOAL_ASSIGN(auto report, std::move(result));
   const auto& build = request.build;
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));

@@ -105,8 +105,7 @@ json to_json(const publish::Review& review) {
 }
 
 void print_review(const publish::Review& review) {
-  fmt::print("What changes:\n");
-  for (const auto& line : review.changes) fmt::print("  {}\n", line);
+  print_changes(review.changes);
   if (!review.after.empty()) fmt::print("Who signs what, from then on:\n");
   for (const auto& role : review.after) {
     fmt::print("  {}: {} of {}\n", role.role, role.threshold, role.keys.size());
@@ -199,9 +198,7 @@ Result<int> proposal_sign(const CommonOptions& common, ProposalKind kind,
   auto roles = publish::roles_of_key(loaded.checked, id);
   if (!common.json) {
     print_review(loaded.review);
-    fmt::print("You sign with the key {} ({}): {}.\n", id.substr(0, 8),
-               trust::fingerprint_words(public_key),
-               roles.empty() ? "nothing" : fmt::format("{}", fmt::join(roles, ", ")));
+    print_signer(id, trust::fingerprint_words(public_key), roles);
   }
   if (common.json && !options.yes)
     return fail(ErrorKind::invalid_request, "with --json nothing is shown that could be judged",
@@ -277,7 +274,6 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
     request.keys.push_back(std::move(key));
   }
   SHOAL_ASSIGN(auto repository, open_repository(common));
-  auto before = repository.state().targets;
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.delegate(request, keys));
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
@@ -290,9 +286,7 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
   }
   if (!report.changed) fmt::print("{} has these keys already.\n", options.product);
   if (report.changed && !report.proposal)
-    for (const auto& line :
-         publish::describe_targets_change("targets", &before, repository.state().targets))
-      if (line.starts_with("product")) fmt::print("{}\n", line);
+    fmt::print("The keys of {} are in force.\n", options.product);
   return kOk;
 }
 

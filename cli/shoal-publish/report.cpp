@@ -2,7 +2,9 @@
 #include "report.hpp"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
@@ -16,8 +18,29 @@ publish::KeyStore keys_of(const CommonOptions& common, bool new_passphrase) {
   return publish::KeyStore(common.keys, ask_passphrase(new_passphrase));
 }
 
-Result<publish::Repository> open_repository(const CommonOptions& common) {
-  return publish::Repository::open(common.repository, environment());
+Result<publish::Repository> open_repository(const CommonOptions& common,
+                                            std::function<void()> before_notice) {
+  auto with_notice = environment();
+  if (!common.json)
+    with_notice.about_to_sign = [before = std::move(before_notice)](const auto& notice) {
+      if (before) before();
+      print_changes(notice.changes);
+      for (const auto& key : notice.keys) print_signer(key.id, key.words, key.roles);
+      std::fflush(stdout);
+    };
+  return publish::Repository::open(common.repository, std::move(with_notice));
+}
+
+void print_changes(const std::vector<std::string>& changes) {
+  fmt::print("What changes:\n");
+  for (const auto& line : changes) fmt::print("  {}\n", line);
+}
+
+void print_signer(const std::string& key_id, const std::string& words,
+                  const std::vector<std::string>& roles) {
+  constexpr std::size_t kShortId = 8;
+  fmt::print("You sign with the key {} ({}): {}.\n", key_id.substr(0, kShortId), words,
+             roles.empty() ? "nothing" : fmt::format("{}", fmt::join(roles, ", ")));
 }
 
 void print_json(const nlohmann::json& document) { fmt::print("{}\n", document.dump(2)); }

@@ -196,7 +196,7 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
 }
 
 void StageBars::update(std::string_view stage, std::uint64_t done, std::uint64_t total) {
-  if (stage != stage_) {
+  if (stage != stage_ || !bar_) {
     bar_.reset();
     bar_ = std::make_unique<ProgressBar>(stage);
     stage_ = stage;

@@ -44,6 +44,7 @@ class ProgressBar {
 class StageBars {
  public:
   void update(std::string_view stage, std::uint64_t done, std::uint64_t total);
+  void end() { bar_.reset(); }  // clears the line; for other output
 
  private:
   std::string stage_;

@@ -161,7 +161,8 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
       is_due(state_.timestamp.expires, lifetimes.timestamp,
              lifetimes.renew_timestamp_in_last_percent)) {
     State next = state_;
-    SHOAL_ASSIGN(auto roles, sign_roles(here, keys, next));
+    auto roles = next_roles(here, next);
+    SHOAL_TRY(sign_roles(roles, here, next, true, keys));
     SHOAL_TRY(publish(std::move(next), roles, new_snapshot, keys));
     if (changes || new_snapshot) report.renewed.push_back("snapshot");
     report.renewed.push_back("timestamp");

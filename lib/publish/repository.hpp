@@ -35,12 +35,24 @@ struct Lifetimes {
   int renew_timestamp_in_last_percent = 86;
 };
 
+// What is about to be signed, in the words of a review, and with which of the keys at hand.
+struct SigningNotice {
+  std::vector<std::string> changes;  // one sentence each
+  struct Key {
+    std::string id, words;
+    std::vector<std::string> roles;
+  };
+  std::vector<Key> keys;
+};
+
 struct Environment {
   UtcSeconds now{};
   Lifetimes lifetimes{};
   // Every change of the disk in a commit goes through these: tests stop it anywhere.
   WriteFile write;               // empty: write_file_atomic
   BeforeChange before_change{};  // may be empty
+  // Called before a targets role is signed: a release, a channel, a delegation, a renewal of those.
+  std::function<void(const SigningNotice&)> about_to_sign{};  // may be empty
 };
 
 struct InitReport {
@@ -165,8 +177,14 @@ class Repository {
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;
-  // The edited roles at their next versions, signed by the keys at hand; `next` takes them over.
-  Result<std::vector<ProposedRole>> sign_roles(const Edit& edit, KeyStore& keys, State& next) const;
+  // The edited roles at their next versions, not signed yet; `next` takes them over.
+  std::vector<ProposedRole> next_roles(const Edit& edit, State& next) const;
+  // Says what will be signed, then signs with the keys at hand. `published`: snapshot and timestamp
+  // will be signed, too.
+  Result<void> sign_roles(std::vector<ProposedRole>& roles, const Edit& edit, const State& next,
+                          bool published, KeyStore& keys) const;
+  Result<void> announce(const std::vector<ProposedRole>& roles, const Edit& edit, const State& next,
+                        bool published, KeyStore& keys) const;
   Result<void> write_files(const std::vector<TargetFile>& files) const;
   // The files that make `next` the state in force: the roles, the snapshot if there is to be a new
   // one, and last the timestamp. Everything is signed before anything is written.

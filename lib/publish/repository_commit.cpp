@@ -8,7 +8,9 @@
 
 #include "publish/cleanup.hpp"
 #include "publish/repository.hpp"
+#include "publish/review.hpp"
 #include "publish/root_proposal.hpp"
+#include "trust/fingerprint.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -49,28 +51,83 @@ Result<void> Repository::write_files(const std::vector<TargetFile>& files) const
   return {};
 }
 
-Result<std::vector<ProposedRole>> Repository::sign_roles(const Edit& edit, KeyStore& keys,
-                                                         State& next) const {
+std::vector<ProposedRole> Repository::next_roles(const Edit& edit, State& next) const {
   std::vector<ProposedRole> roles;
-  if (edit.targets) next.targets = *edit.targets;
-  auto sign = [&](const std::string& role, trust::Targets& body) -> Result<void> {
-    SHOAL_ASSIGN(auto party, party_of(next, role));
-    SHOAL_ASSIGN(auto signers, keys.signers(party.role));
+  auto advance = [&](const std::string& role, trust::Targets& body) {
     auto listed = state_.snapshot.meta.find(role);
     body.version = listed == state_.snapshot.meta.end() ? 1 : listed->second.version + 1;
     body.expires = environment_.now + environment_.lifetimes.targets;
-    ProposedRole signed_role{role, trust::signed_bytes_of(body), {}};
-    for (const auto* key : signers)
-      signed_role.signatures.push_back(trust::sign_bytes(*key, signed_role.signed_bytes));
-    roles.push_back(std::move(signed_role));
-    return {};
+    roles.push_back({role, trust::signed_bytes_of(body), {}});
   };
   for (const auto& [product, body] : edit.products) {
     next.products[product] = body;
-    SHOAL_TRY(sign(product, next.products[product]));
+    advance(product, next.products[product]);
   }
-  if (edit.targets) SHOAL_TRY(sign("targets", next.targets));
+  if (edit.targets) {
+    next.targets = *edit.targets;
+    advance("targets", next.targets);
+  }
   return roles;
+}
+
+namespace {
+
+using Signers = std::vector<const trust::SigningKey*>;
+
+void add_signers(SigningNotice& notice, const std::string& role, const Signers& signers) {
+  for (const auto* signer : signers) {
+    auto known = std::ranges::find(notice.keys, signer->id(), &SigningNotice::Key::id);
+    if (known == notice.keys.end())
+      notice.keys.push_back({signer->id(), trust::fingerprint_words(signer->public_key()), {role}});
+    else
+      known->roles.push_back(role);
+  }
+}
+
+// A role's metadata in that state; null when it is not there.
+const trust::Targets* body_of(const State& state, const std::string& role) {
+  if (role == "targets") return &state.targets;
+  auto product = state.products.find(role);
+  return product == state.products.end() ? nullptr : &product->second;
+}
+
+}  // namespace
+
+Result<void> Repository::announce(const std::vector<ProposedRole>& roles, const Edit& edit,
+                                  const State& next, bool published, KeyStore& keys) const {
+  if (!environment_.about_to_sign || roles.empty()) return {};
+  SigningNotice notice;
+  std::map<std::string, Bytes> files;
+  for (const auto& file : edit.files) files[file.path] = file.bytes;
+  for (const auto& role : roles) {
+    for (auto& line :
+         describe_next_version(role.role, body_of(state_, role.role), *body_of(next, role.role)))
+      notice.changes.push_back(std::move(line));
+    SHOAL_ASSIGN(auto party, party_of(next, role.role));
+    SHOAL_ASSIGN(auto signers, keys.signers(party.role));
+    add_signers(notice, role.role, signers);
+  }
+  for (auto& line : describe_channels(files)) notice.changes.push_back(std::move(line));
+  if (published) {
+    SHOAL_ASSIGN(auto snapshot, keys.signers(next.root.snapshot));
+    add_signers(notice, "snapshot", snapshot);
+    SHOAL_ASSIGN(auto timestamp, keys.signers(next.root.timestamp));
+    add_signers(notice, "timestamp", timestamp);
+  }
+  environment_.about_to_sign(notice);
+  return {};
+}
+
+Result<void> Repository::sign_roles(std::vector<ProposedRole>& roles, const Edit& edit,
+                                    const State& next, bool published, KeyStore& keys) const {
+  SHOAL_TRY(announce(roles, edit, next, published, keys));
+  for (auto& role : roles) {
+    SHOAL_ASSIGN(auto party, party_of(next, role.role));
+    SHOAL_ASSIGN(auto signers, keys.signers(party.role));
+    for (const auto* key : signers)
+      role.signatures.push_back(trust::sign_bytes(*key, role.signed_bytes));
+  }
+  return {};
 }
 
 namespace {
@@ -133,7 +190,8 @@ Result<void> Repository::publish(State next, const std::vector<ProposedRole>& ro
 
 Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bool may_propose) {
   State next = state_;
-  SHOAL_ASSIGN(auto roles, sign_roles(edit, keys, next));
+  auto roles = next_roles(edit, next);
+  bool complete = true;
   for (const auto& role : roles) {
     SHOAL_ASSIGN(auto party, party_of(next, role.role));
     auto enough = keys.check_enough(party.role, role.role);
@@ -142,13 +200,18 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
       enough.error().remedy += " Or leave it to others to sign, with --propose FILE.";
       return std::unexpected(std::move(enough.error()));
     }
-    SHOAL_TRY(write_files(edit.files));
+    complete = false;
+  }
+  if (complete) {
+    SHOAL_TRY(keys.check_enough(next.root.snapshot, "snapshot"));
+    SHOAL_TRY(keys.check_enough(next.root.timestamp, "timestamp"));
+  }
+  SHOAL_TRY(sign_roles(roles, edit, next, complete, keys));
+  SHOAL_TRY(write_files(edit.files));
+  if (!complete) {
     SHOAL_ASSIGN(auto proposal, leave_proposal(edit, std::move(roles)));
     return proposal;
   }
-  SHOAL_TRY(keys.check_enough(next.root.snapshot, "snapshot"));
-  SHOAL_TRY(keys.check_enough(next.root.timestamp, "timestamp"));
-  SHOAL_TRY(write_files(edit.files));
   SHOAL_TRY(publish(std::move(next), roles, true, keys));
   return std::nullopt;
 }

@@ -41,10 +41,13 @@ void compare_role(const std::string& role, const Party& before, const Party& aft
   for (const auto& id : before.role.key_ids)
     if (!names(after, id))
       out.push_back(fmt::format("{}: removes the key {}", role, named_key(id, before.keys)));
-  if (before.role.threshold != after.role.threshold || before.role.key_ids != after.role.key_ids)
-    out.push_back(fmt::format("{}: {} of {} keys must sign (before: {} of {})", role,
-                              after.role.threshold, after.role.key_ids.size(),
-                              before.role.threshold, before.role.key_ids.size()));
+  if (before.role.threshold == after.role.threshold && before.role.key_ids == after.role.key_ids)
+    return;
+  const bool is_new = before.role.key_ids.empty();
+  out.push_back(fmt::format(
+      "{}: {} of {} keys must sign ({})", role, after.role.threshold, after.role.key_ids.size(),
+      is_new ? "the role is new"
+             : fmt::format("before: {} of {}", before.role.threshold, before.role.key_ids.size())));
 }
 
 void review_root(const CheckedProposal& checked, Review& review) {
@@ -135,18 +138,6 @@ ReviewedRole review_role(const CheckedProposal& checked, const CheckedRole& role
   return out;
 }
 
-// The releases, and what channels point at, as far as the proposal carries the small files.
-void review_channels(const Proposal& proposal, Review& review) {
-  for (const auto& [path, bytes] : proposal.files) {
-    auto product = path.substr(0, path.find('/'));
-    auto list = content::parse_channels(bytes);
-    if (path != content::channels_target(product) || !list) continue;
-    for (const auto& [channel, version] : list->channels)
-      review.changes.push_back(
-          fmt::format("{}: channel {} points at {}", product, channel, version));
-  }
-}
-
 void compare_delegations(const trust::Targets* before, const trust::Targets& after,
                          std::vector<std::string>& out) {
   std::map<std::string, const trust::Delegation*> old;
@@ -219,19 +210,40 @@ std::vector<std::string> describe_targets_change(const std::string& role,
   return out;
 }
 
+std::vector<std::string> describe_next_version(const std::string& role,
+                                               const trust::Targets* before,
+                                               const trust::Targets& after) {
+  auto out = describe_targets_change(role, before, after);
+  out.push_back(fmt::format("{}: version {} expires at {}", printable(role), after.version,
+                            format_utc(after.expires)));
+  return out;
+}
+
+std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& files) {
+  std::vector<std::string> out;
+  for (const auto& [path, bytes] : files) {
+    auto product = path.substr(0, path.find('/'));
+    if (path != content::channels_target(product)) continue;
+    auto list = content::parse_channels(bytes);
+    if (!list) continue;
+    for (const auto& [channel, version] : list->channels)
+      out.push_back(
+          fmt::format("{}: channel {} points at {}", printable(product), channel, version));
+  }
+  return out;
+}
+
 Review review_proposal(const Proposal& proposal, const CheckedProposal& checked, UtcSeconds now) {
   Review review;
   review.kind = checked.kind;
   if (checked.new_root) review_root(checked, review);
   for (const auto& [role, body] : checked.proposed) {
     auto before = checked.in_force.find(role);
-    auto lines = describe_targets_change(
+    auto lines = describe_next_version(
         role, before == checked.in_force.end() ? nullptr : &before->second, body);
     review.changes.insert(review.changes.end(), lines.begin(), lines.end());
-    review.changes.push_back(
-        fmt::format("{}: version {} expires at {}", role, body.version, format_utc(body.expires)));
   }
-  review_channels(proposal, review);
+  for (auto& line : describe_channels(proposal.files)) review.changes.push_back(std::move(line));
   if (checked.new_root) review_clients(checked, review);
   warn(checked, now, review);
   for (const auto& role : checked.roles)

@@ -54,6 +54,13 @@ std::vector<std::string> describe_targets_change(const std::string& role,
                                                  const trust::Targets* before,
                                                  const trust::Targets& after);
 
+// The same, and the version with its date.
+std::vector<std::string> describe_next_version(const std::string& role,
+                                               const trust::Targets* before,
+                                               const trust::Targets& after);
+// What channels point at, as far as their lists are among the files (by target path).
+std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& files);
+
 // "12345678 (acid-acorn-…)"
 std::string named_key(const std::string& id, const trust::KeyMap& keys);
 // Printable ASCII only: what comes from a stick must not steer a terminal.

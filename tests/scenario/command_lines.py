@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the programs answer to a command line that is wrong.
+"""What the programs answer to a command line that is wrong, and what they say of one that is right.
 
     command_lines.py [--list] [SCENARIO]...
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from harness.run import check, program, run_scenarios  # noqa: E402
+from harness.run import Scope, check, program, run, run_scenarios  # noqa: E402
 
 USAGE = 2
 
@@ -57,8 +57,41 @@ def json_is_json_before_and_after_the_command():
     check(json.loads(done.stderr)["error"]["kind"] == "not_found", done.stdout + done.stderr)
 
 
+def signing_is_announced_and_json_stays_json():
+    """What is about to be signed is said first; with --json there is one document, no more."""
+    with Scope("announced") as scope:
+        publish, repo, keys = program("shoal-publish"), scope.path / "repo", scope.path / "keys"
+        run([publish, "init", repo, "--keys", keys, "--no-passphrase"])
+        (scope.path / "tree").mkdir()
+        (scope.path / "tree/file").write_text("content")
+
+        def said(*arguments):
+            done = subprocess.run([publish, *arguments, "--keys", keys], capture_output=True,
+                                  text=True, timeout=60, check=False)
+            check(done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}")
+            return done
+
+        def release(version, *more):
+            return said("release", repo, scope.path / "tree", "--product", "game", "--version",
+                        version, *more)
+
+        for done, change, end in (
+                (release("1"), "game: adds release game/1 ", "Published game 1 "),
+                (said("channel", repo, "--product", "game", "--channel", "beta",
+                      "--version", "1"),
+                 "game: channel beta points at 1", "Channel beta of game is now 1.")):
+            announced, _, after = done.stdout.partition("You sign with the key ")
+            check(change in announced and end in after and end not in announced, done.stdout)
+        for done in (release("2", "--json"),
+                     said("channel", repo, "--product", "game", "--channel", "beta", "--version",
+                          "2", "--json")):
+            json.loads(done.stdout)
+            check(done.stderr == "", done.stderr)
+
+
 SCENARIOS = [misspelt_names_are_answered_with_the_nearest,
-             json_is_json_before_and_after_the_command]
+             json_is_json_before_and_after_the_command,
+             signing_is_announced_and_json_stays_json]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

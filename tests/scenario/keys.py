@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Rehearses docs/keys.md: runs every command of it, in its order, and after each section lets
-clients refresh: one that never missed a root, one that was away since the start, and a new one. A
-real daemon installs the first release and updates to the last.
+"""Rehearses docs/keys.md: runs every command of it, in its order, compares what it prints with
+what the page says, and after each section lets clients refresh: one that never missed a root, one
+that was away since the start, and a new one. A real daemon installs the first release and updates
+to the last.
 
     keys.py [--list] [SCENARIO]...
 """
@@ -23,11 +24,38 @@ ADDRESS = "127.0.0.53"
 SECTION = re.compile(r"<!-- rehearse: (.+?) -->\n```console\n(.*?)```", re.S)
 
 
+# What differs from one rehearsal to the next, as it is printed and as the page has it.
+VARIES = ((r"\b[0-9a-f]{8,64}\b…?", "ID"), (r"\b[a-z]+(-[a-z]+){2,11}(-…)?", "WORDS"),
+          (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"), (r"\d[\d.]* [kMG]?B\b", "SIZE"),
+          (r"\b\d+ files,", "N files,"))
+
+
 def sections():
-    """(name, commands) of each rehearsed block."""
+    """(name, [(command, what it prints)]) of each rehearsed block."""
     text = (ROOT / "docs" / "keys.md").read_text()
-    return [(name, [line[2:] for line in block.splitlines() if line.startswith("$ ")])
-            for name, block in SECTION.findall(text)]
+    for name, block in SECTION.findall(text):
+        steps = []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                steps.append((line[2:], []))
+            else:
+                steps[-1][1].append(line)
+        yield name, steps
+
+
+def without_what_varies(text):
+    """One line, with the same word for whatever no two rehearsals share."""
+    for pattern, word in VARIES:
+        text = re.sub(pattern, word, text)
+    return " ".join(text.split())
+
+
+def check_printed(command, documented, printed):
+    """`…` stands for anything; lines may be wrapped."""
+    wanted = ".*".join(re.escape(part.strip())
+                       for part in without_what_varies("\n".join(documented)).split("…"))
+    check(re.fullmatch(wanted, without_what_varies(printed)),
+          f"docs/keys.md: {command}\nsays\n{chr(10).join(documented)}\nbut it prints\n{printed}")
 
 
 class Rehearsal:
@@ -41,13 +69,15 @@ class Rehearsal:
         self.environment = {**os.environ, "SHOAL_PASSPHRASE": "rehearsal",
                             "PATH": f"{build_folder() / 'bin'}:{os.environ['PATH']}"}
 
-    def command(self, line):
+    def command(self, line, documented=()):
         done = subprocess.run(["bash", "-ec", line], cwd=self.folder, env=self.environment,
                               capture_output=True, text=True, timeout=300, check=False)
         if os.environ.get("SHOAL_SHOW") == "1":
             print(f"$ {line}\n{done.stdout}{done.stderr}", end="", flush=True)
         check(done.returncode == 0,
               f"{line}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        if documented:
+            check_printed(line, documented, done.stdout)
 
     def refresh(self, name, forget=False):
         """A client of the trust library refreshes, starting from the first root."""
@@ -71,9 +101,9 @@ def the_ceremony_as_documented():
         newer = trees.edit_tree(source, rehearsal.folder / "game-2.0")
         machine = None
         names = []
-        for name, commands in sections():
-            for line in commands:
-                rehearsal.command(line)
+        for name, steps in sections():
+            for line, documented in steps:
+                rehearsal.command(line, documented)
             names.append(name)
             if name == "set up":
                 scope.start([program("shoal-publish"), "serve", str(rehearsal.folder / "repo"),
