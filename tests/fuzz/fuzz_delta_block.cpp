@@ -1,0 +1,77 @@
+// The blocks of a delta, decoded against two small old files, one of them a program: as they are,
+// and with the six streams of one block taken apart, which no mutation of packed bytes would reach.
+#include <algorithm>
+#include <array>
+
+#include "../unit/delta/samples.hpp"
+#include "delta/block.hpp"
+#include "delta/decode.hpp"
+#include "fuzzer.hpp"
+
+namespace {
+
+using namespace shoal;
+
+const std::array<Bytes, 2>& delta_old_files() {
+  static const std::array<Bytes, 2> files = [] {
+    delta::test::Random random(1);
+    return std::array<Bytes, 2>{delta::test::random_bytes(random, 3000),
+                                delta::test::Program(2, 12).link(12, 0)};
+  }();
+  return files;
+}
+
+void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
+  const auto& old = delta_old_files();
+  const delta::MemorySource first(old[0]), second(old[1]);
+  std::vector<std::vector<bool>> made;
+  for (const auto size : new_sizes) made.emplace_back(size);
+  delta::DecodeOptions options;
+  options.read = [&](MutableByteView out) -> Result<void> {
+    if (out.size() > bytes.size()) return fail(ErrorKind::metadata_invalid, "cut off");
+    std::copy_n(bytes.begin(), out.size(), out.begin());
+    bytes = bytes.subspan(out.size());
+    return {};
+  };
+  options.write = [&](std::size_t file, std::uint64_t offset, ByteView part) -> Result<void> {
+    fuzz::require(
+        file < made.size() && offset <= new_sizes[file] && part.size() <= new_sizes[file] - offset,
+        "nothing is written beyond a new file");
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      fuzz::require(!made[file][offset + i], "each byte is written once");
+      made[file][offset + i] = true;
+    }
+    return {};
+  };
+  if (!delta::decode({&first, &second}, new_sizes, options)) return;
+  for (const auto& file : made)
+    fuzz::require(std::ranges::all_of(file, [](bool byte) { return byte; }),
+                  "a success made every byte");
+}
+
+// Two bytes, little endian, say how many new bytes there are, and ten more how long streams 1 to 5
+// are; those follow, and the plan is the rest.
+void decode_streams(ByteView bytes) {
+  constexpr std::size_t kNumbers = delta::kStreamCount;
+  if (bytes.size() < 2 * kNumbers) return;
+  const auto number = [&](std::size_t i) -> std::size_t {
+    return bytes[2 * i] | (static_cast<std::size_t>(bytes[2 * i + 1]) << 8);
+  };
+  ByteView rest = bytes.subspan(2 * kNumbers);
+  std::array<delta::PackedStream, delta::kStreamCount> streams;
+  for (std::size_t i = 1; i <= delta::kStreamCount; ++i) {
+    const std::size_t size =
+        i == delta::kStreamCount ? rest.size() : std::min(number(i), rest.size());
+    const ByteView part = rest.first(size);
+    streams[i % delta::kStreamCount] = {delta::kStored, size, Bytes(part.begin(), part.end())};
+    rest = rest.subspan(size);
+  }
+  decode_delta(delta::format_block(number(0), streams), {number(0)});
+}
+
+}  // namespace
+
+SHOAL_FUZZER(delta_block) {
+  decode_delta(bytes, {2000, 6000});
+  decode_streams(bytes);
+}
