@@ -65,6 +65,7 @@ Result<std::string> resolve_version(const ReleaseWanted& wanted, const content::
   std::string channel = wanted.channel.value_or("stable");
   if (auto found = list.channels.find(channel); found != list.channels.end()) return found->second;
   std::vector<std::string> names;
+  names.reserve(list.channels.size());
   for (const auto& [name, version] : list.channels) names.push_back(name);
   return fail(ErrorKind::not_found,
               fmt::format("product '{}' has no channel '{}'", wanted.product, channel),

@@ -24,6 +24,7 @@ std::string words_of_id(const std::string& id, const trust::KeyMap& keys) {
 
 std::vector<ReviewedKey> listed_keys(const Party& party, const std::vector<std::string>& signers) {
   std::vector<ReviewedKey> out;
+  out.reserve(party.role.key_ids.size());
   for (const auto& id : party.role.key_ids)
     out.push_back({printable(id), words_of_id(id, party.keys),
                    std::ranges::find(signers, id) != signers.end()});
