@@ -126,6 +126,21 @@ TEST(Delta, AnOldFileThatChangesAfterThePlanCostsOnlyItsOwn) {
   EXPECT_EQ(difference(new_tree(), delta.lab.tree()), "");
 }
 
+TEST(Delta, WhatItCannotMakeComesByChunks) {
+  auto tree = old_tree();
+  tree["a"].content.insert(200'000, "in the middle");
+  DeltaLab delta(old_tree(), tree);
+  auto plan = delta.plan();
+  ASSERT_OK(plan);
+  ASSERT_TRUE(plan->components[0].files[index_of(*plan, "a").value()].by_delta);
+  change(delta.lab.path("a"), 1000, false);
+  auto staging = delta.stage_by_delta(*plan);
+  ASSERT_OK(staging);
+  ASSERT_OK(delta.finish(*plan, *staging));
+  EXPECT_LT(delta.lab.fetched_bytes, 150'000u);
+  EXPECT_EQ(difference(tree, delta.lab.tree()), "");
+}
+
 TEST(Delta, DamageThatNoStampShowsCostsItsPieces) {
   DeltaLab delta(old_tree(), new_tree());
   change(delta.lab.path("a"), 200'000, true);
