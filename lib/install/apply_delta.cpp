@@ -44,6 +44,7 @@ const InstalledComponent& installed_as(const Plan& plan, const std::string& name
 TreeImage image_of(const BeneathDir& library, const Plan& plan,
                    const InstalledComponent& installed) {
   std::vector<TreeImage::FileState> states;
+  states.reserve(installed.stamps.size());
   for (const auto& stamp : installed.stamps)
     states.push_back(stamp == FileStamp{}
                          ? TreeImage::FileState{}
