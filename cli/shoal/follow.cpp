@@ -33,9 +33,9 @@ class Follower {
       if (!event) return fail(event.error());
       tell_whether_away(stream.away());
       if (!away_) display_.tick();
-      if (!*event) continue;
-      if ((*event)->name == protocol::kEventResync) SHOAL_TRY(ask_for_all());
-      if ((*event)->name != protocol::kEventChange) continue;
+      if (*event && (*event)->name == protocol::kEventResync) stale_ = true;
+      if (stale_ && !away_) SHOAL_TRY(refresh());
+      if (!*event || (*event)->name != protocol::kEventChange) continue;
       auto change = protocol::decode<Change>((*event)->data, protocol::UnknownFields::ignore);
       if (change && changes_.contains(change->id)) take(*change);
     }
@@ -76,6 +76,14 @@ class Follower {
     return {};
   }
 
+  // A daemon that goes away between two questions is the stream's to wait for, or to give up.
+  Result<void> refresh() {
+    auto asked = ask_for_all();
+    stale_ = !asked;
+    if (!asked && asked.error().kind != ErrorKind::daemon_unreachable) return asked;
+    return {};
+  }
+
   Result<void> poll() {
     while (running_ > 0) {
       SHOAL_TRY(ask_for_all());
@@ -91,6 +99,7 @@ class Follower {
   std::map<std::string, Change> changes_;
   std::size_t running_ = 0;
   bool away_ = false;
+  bool stale_ = false;  // the changes are to be asked for, since events were missed
 };
 
 }  // namespace
@@ -111,18 +120,24 @@ Error watch(const client::ClientOptions& options, Display& display,
             const std::function<void(const protocol::Event&)>& on_event) {
   client::Client client(options);
   client::EventStream stream({.socket = options.socket, .wake_fd = options.wake_fd});
+  bool stale = false;  // as the follower's
   while (true) {
     auto event = stream.next(kTickMs);
     if (!event) return event.error();
     display.tick();
-    if (!*event) continue;
-    on_event(**event);
-    if ((*event)->name == protocol::kEventResync) {
+    if (*event && (*event)->name == protocol::kEventResync) stale = true;
+    if (*event) on_event(**event);
+    if (stale && !stream.away()) {
       auto changes = client.changes();
-      if (!changes) return changes.error();
+      if (!changes && changes.error().kind != ErrorKind::daemon_unreachable)
+        return changes.error();
+      stale = !changes;
+      if (!changes) continue;
       for (const auto& change : changes->changes)
         if (!has_ended(change.state)) display.update(change);
-    } else if ((*event)->name == protocol::kEventChange) {
+    }
+    if (!*event) continue;
+    if ((*event)->name == protocol::kEventChange) {
       auto change = protocol::decode<Change>((*event)->data, protocol::UnknownFields::ignore);
       if (change) display.update(*change);
     }
