@@ -53,7 +53,7 @@ struct FolderDelta : testing::Test {
   std::map<std::string, std::string> seen(const std::string& tree) const {
     std::map<std::string, std::string> out;
     for (const auto& entry : fs::recursive_directory_iterator(folder / tree)) {
-      const auto path = fs::relative(entry.path(), folder / tree).string();
+      const auto path = entry.path().lexically_relative(folder / tree).string();
       if (entry.is_symlink()) {
         out[path] = "link " + fs::read_symlink(entry.path()).string();
       } else if (entry.is_directory()) {
