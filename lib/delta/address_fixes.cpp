@@ -13,7 +13,7 @@ constexpr std::uint32_t kMinVotes = 2;  // a fix costs about as much as two wron
 
 }  // namespace
 
-void FixLearner::see(const Predictor::PredictedReference& reference, std::uint64_t predicted_value,
+void FixLearner::see(const Predictor::ReferenceOrigin& reference, std::uint64_t predicted_value,
                      std::uint64_t actual_value) {
   const std::uint64_t target =
       reference_target(reference.kind, actual_value, reference.new_here, reference.new_base);

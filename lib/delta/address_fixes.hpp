@@ -13,7 +13,7 @@ namespace shoal::delta {
 class FixLearner {
  public:
   // One reference as it was predicted and as it is.
-  void see(const Predictor::PredictedReference& reference, std::uint64_t predicted_value,
+  void see(const Predictor::ReferenceOrigin& reference, std::uint64_t predicted_value,
            std::uint64_t actual_value);
   // By old address, at most kMaxFixes. `old_addresses`: of the old program.
   std::vector<AddressFix> fixes(const AddressMap& old_addresses) const;

@@ -15,6 +15,10 @@ namespace shoal::delta {
 namespace {
 
 constexpr std::size_t kMaxFinders = 2 * kMaxPartPrograms;  // kept for the parts to come
+// A block may hold millions of small parts: so many windows, or covers and fixes of the parts
+// begun, are made before the plan is read on.
+constexpr std::size_t kBatchWindows = 64;
+constexpr std::size_t kBatchItems = kMaxPartCovers;
 
 // A part with its predictor; shared by the windows that are still to be made.
 struct OpenPart {
@@ -50,27 +54,35 @@ class Decoder {
     Bytes header_bytes(kBlockHeaderBytes);
     SHOAL_TRY(options_.read(header_bytes));
     SHOAL_ASSIGN(const auto header, parse_block_header(header_bytes));
-    Streams streams;
+    std::array<Bytes, kStreamCount> packed;
     for (std::size_t i = 0; i < kStreamCount; ++i) {
-      const auto& entry = header.streams[i];
-      Bytes packed(entry.packed_size);
-      SHOAL_TRY(options_.read(packed));
-      SHOAL_ASSIGN(streams[i], unpack_stream(entry.method, entry.plain_size, packed));
+      packed[i].resize(header.streams[i].packed_size);
+      SHOAL_TRY(options_.read(packed[i]));
     }
-    SHOAL_ASSIGN(const auto jobs, read_plan(header.new_bytes, streams));
-    return make_windows(jobs);
+    Streams streams;
+    SHOAL_TRY(for_each(kStreamCount, [&](std::size_t i) -> Result<void> {
+      const auto& entry = header.streams[i];
+      SHOAL_ASSIGN(streams[i], unpack_stream(entry.method, entry.plain_size, packed[i]));
+      packed[i] = {};
+      return {};
+    }));
+    return follow_plan(header.new_bytes, streams);
   }
 
-  Result<std::vector<WindowJob>> read_plan(std::uint64_t new_bytes, const Streams& streams) {
+  Result<void> follow_plan(std::uint64_t new_bytes, const Streams& streams) {
     content::ByteReader plan(stream(streams, Stream::plan), "the delta's plan");
     std::array<content::ByteReader, kWindowStreams> rest = {
         content::ByteReader(streams[1], "the delta"), content::ByteReader(streams[2], "the delta"),
         content::ByteReader(streams[3], "the delta"), content::ByteReader(streams[4], "the delta"),
         content::ByteReader(streams[5], "the delta")};
     std::vector<WindowJob> jobs;
+    std::size_t items = 0;  // of the parts begun since the last batch
     while (new_bytes > 0) {
       if (file_ == new_sizes_.size()) return bad("more bytes than the new files have");
-      if (!open_) SHOAL_TRY(open_part(plan));
+      if (!open_) {
+        SHOAL_TRY(open_part(plan));
+        items += item_count(open_->part);
+      }
       WindowJob job{open_, in_part_, window_size(open_->part, in_part_), {}};
       if (job.size > new_bytes) return bad("a block that ends inside a window");
       for (std::size_t i = 0; i < kWindowStreams; ++i) {
@@ -80,10 +92,23 @@ class Decoder {
       new_bytes -= job.size;
       advance(job.size);
       jobs.push_back(std::move(job));
+      if (jobs.size() < kBatchWindows && items < kBatchItems) continue;
+      SHOAL_TRY(make_windows(jobs));
+      jobs.clear();
+      items = 0;
     }
     SHOAL_TRY(plan.expect_end());
     for (const auto& reader : rest) SHOAL_TRY(reader.expect_end());
-    return jobs;
+    return make_windows(jobs);
+  }
+
+  std::size_t item_count(const Part& part) const {
+    constexpr unsigned kPageBits = 12;  // a translation's tables have an entry for so many bytes
+    std::size_t count = part.covers.size();
+    for (const auto& program : part.programs) {
+      count += program.fixes.size() + (old_.file(program.file).size() >> kPageBits);
+    }
+    return count;
   }
 
   Result<void> open_part(content::ByteReader& plan) {
@@ -119,33 +144,48 @@ class Decoder {
   }
 
   Result<void> make_windows(const std::vector<WindowJob>& jobs) {
-    if (options_.workers == nullptr) {
-      for (const auto& job : jobs) SHOAL_TRY(make_window(job));
+    return for_each(jobs.size(), [&](std::size_t i) { return make_window(jobs[i]); });
+  }
+
+  // On all workers; the first error.
+  Result<void> for_each(std::size_t count, const std::function<Result<void>(std::size_t)>& body) {
+    if (options_.workers == nullptr || count < 2) {
+      for (std::size_t i = 0; i < count; ++i) SHOAL_TRY(body(i));
       return {};
     }
     std::mutex mutex;
     Result<void> outcome;
-    options_.workers->parallel_for(jobs.size(), [&](std::size_t i) {
+    options_.workers->parallel_for(count, [&](std::size_t i) {
       {
         std::lock_guard lock(mutex);
         if (!outcome) return;
       }
-      auto made = make_window(jobs[i]);
+      auto made = body(i);
       std::lock_guard lock(mutex);
       if (!made && outcome) outcome = std::move(made);
     });
     return outcome;
   }
 
-  Result<void> make_window(const WindowJob& job) const {
+  Result<void> make_window(const WindowJob& job) {
     SHOAL_TRY(options_.stop.check());
-    SHOAL_ASSIGN(auto window, job.open->predictor.predict(job.begin, job.size));
-    if (auto fits = apply_window(window, job.shares); !fits) {
-      if (options_.leaves_out && options_.leaves_out()) return {};
-      return fits;
-    }
+    auto window = spare_window();
+    SHOAL_TRY(job.open->predictor.predict(job.begin, job.size, *window));
+    SHOAL_TRY(apply_window(*window, job.shares));
     const auto& part = job.open->part;
-    return options_.write(part.file, part.file_offset + job.begin, window.bytes);
+    SHOAL_TRY(options_.write(part.file, part.file_offset + job.begin, window->bytes));
+    std::lock_guard lock(spare_mutex_);
+    spare_.push_back(std::move(window));
+    return {};
+  }
+
+  // There are as many as threads; fresh memory for each window would cost more than its copying.
+  std::unique_ptr<Predictor::Window> spare_window() {
+    std::lock_guard lock(spare_mutex_);
+    if (spare_.empty()) return std::make_unique<Predictor::Window>();
+    auto window = std::move(spare_.back());
+    spare_.pop_back();
+    return window;
   }
 
   const OldSpace old_;
@@ -157,6 +197,8 @@ class Decoder {
   std::uint64_t in_file_ = 0;  // of the open part, or of the next
   std::shared_ptr<const OpenPart> open_;
   std::uint64_t in_part_ = 0;
+  std::mutex spare_mutex_;
+  std::vector<std::unique_ptr<Predictor::Window>> spare_;
 };
 
 }  // namespace

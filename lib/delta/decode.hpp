@@ -27,8 +27,8 @@ struct DecodeOptions {
   StopToken stop;
 };
 
-// Makes every new file that is not empty. Memory: one block (16 MiB at most), one part's plan, and
-// about 4 MiB for each thread. The outcome is to be verified by the caller. Errors:
+// Makes every new file that is not empty. Memory: one block (16 MiB at most), the plans of a few
+// parts, and about 4 MiB for each thread. The outcome is to be verified by the caller. Errors:
 // metadata_invalid, too_large, cancelled; and those of read, write and the sources.
 Result<void> decode(const std::vector<const ByteSource*>& old_files,
                     const std::vector<std::uint64_t>& new_sizes, const DecodeOptions& options);

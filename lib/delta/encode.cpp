@@ -219,14 +219,17 @@ class Encoder {
     std::vector<FixLearner> learners(part.programs.size());
     {
       const Predictor predictor(space_, part);
+      Predictor::Window window;
+      std::vector<Predictor::ReferenceOrigin> origins;
       for (std::uint64_t at = 0; at < part.size; at += kWindowBytes) {
         SHOAL_TRY(options_.stop.check());
         const std::uint64_t size = window_size(part, at);
-        SHOAL_ASSIGN(const auto window, predictor.predict(at, size));
+        SHOAL_TRY(predictor.predict(at, size, window, &origins));
         const auto is = actual(part, at, size);
-        for (const auto& reference : window.references) {
-          learners[reference.program].see(
-              reference, load_value(window.bytes.data() + reference.begin, reference.width),
+        for (std::size_t i = 0; i < origins.size(); ++i) {
+          const auto& reference = window.references[i];
+          learners[origins[i].program].see(
+              origins[i], load_value(window.bytes.data() + reference.begin, reference.width),
               load_value(is.data() + reference.begin, reference.width));
         }
       }
@@ -243,10 +246,11 @@ class Encoder {
     statistics_.covers += part.covers.size();
     costs_.part(part, space_);
     const Predictor predictor(space_, part);
+    Predictor::Window window;
     for (std::uint64_t at = 0; at < part.size; at += kWindowBytes) {
       SHOAL_TRY(options_.stop.check());
       const std::uint64_t size = window_size(part, at);
-      SHOAL_ASSIGN(const auto window, predictor.predict(at, size));
+      SHOAL_TRY(predictor.predict(at, size, window));
       const auto before = sizes();
       write_window(window, actual(part, at, size), streams_);
       const auto after = sizes();

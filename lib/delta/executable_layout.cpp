@@ -97,24 +97,6 @@ AddressMap::AddressMap(const std::vector<AddressRange>& ranges, std::uint64_t ad
   }
 }
 
-std::optional<std::uint64_t> AddressMap::address_of(std::uint64_t offset) const {
-  for (const auto& range : ranges_) {
-    if (offset >= range.offset && offset - range.offset < range.size) {
-      return range.address + (offset - range.offset);
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<std::uint64_t> AddressMap::offset_of(std::uint64_t address) const {
-  for (const auto& range : ranges_) {
-    if (address >= range.address && address - range.address < range.size) {
-      return range.offset + (address - range.address);
-    }
-  }
-  return std::nullopt;
-}
-
 Result<ExecutableLayout> read_layout(const ByteSource& file) {
   ExecutableLayout layout;
   Elf64_Ehdr header;

@@ -32,8 +32,20 @@ class AddressMap {
   // Ranges that overflow are dropped, as are those beyond kMaxRanges.
   AddressMap(const std::vector<AddressRange>& ranges, std::uint64_t address_end);
 
-  std::optional<std::uint64_t> address_of(std::uint64_t offset) const;
-  std::optional<std::uint64_t> offset_of(std::uint64_t address) const;
+  std::optional<std::uint64_t> address_of(std::uint64_t offset) const {
+    for (const auto& range : ranges_) {
+      const std::uint64_t into = offset - range.offset;  // large when before it
+      if (into < range.size) return range.address + into;
+    }
+    return std::nullopt;
+  }
+  std::optional<std::uint64_t> offset_of(std::uint64_t address) const {
+    for (const auto& range : ranges_) {
+      const std::uint64_t into = address - range.address;
+      if (into < range.size) return range.offset + into;
+    }
+    return std::nullopt;
+  }
   // One past the highest address, memory without bytes in the file (.bss) included.
   std::uint64_t address_end() const { return address_end_; }
   const std::vector<AddressRange>& ranges() const { return ranges_; }

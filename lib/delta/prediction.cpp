@@ -1,5 +1,6 @@
-// A window is walked cover by cover. Old bytes of a program are read in whole reference blocks, so
-// that the same references are found wherever a window or a cover begins.
+// A window is walked cover by cover. Old bytes of a program are looked at in whole reference
+// blocks, so that the same references are found wherever a window or a cover begins; they are read
+// many blocks at once, and a block that several covers touch is scanned once.
 #include "delta/prediction.hpp"
 
 #include <algorithm>
@@ -9,6 +10,9 @@ namespace shoal::delta {
 namespace {
 
 constexpr std::uint64_t kBlock = ReferenceFinder::kBlockBytes;
+constexpr std::uint64_t kReadBytes = 16 * kBlock;  // what stays in a processor's cache
+constexpr std::uint64_t kSmallRead = 4 * 1024;     // of plain files: less is read with what follows
+constexpr std::uint64_t kReadAround = 16 * 1024;
 
 // The part's covers from that old file, in offsets of the two files.
 std::vector<Cover> covers_from(const OldSpace& old, const Part& part, std::size_t file) {
@@ -23,7 +27,40 @@ std::vector<Cover> covers_from(const OldSpace& old, const Part& part, std::size_
 }
 
 void add_run(std::vector<Predictor::Run>& runs, std::uint64_t begin, std::uint64_t end) {
-  if (begin < end) runs.push_back({begin, end - begin});
+  if (begin < end) {
+    runs.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)});
+  }
+}
+
+// A stretch of one old file, kept for the reads to come.
+class ReadBuffer {
+ public:
+  // Bytes [begin, begin + size) of the file, valid until the next call; `wanted` ≥ size are read
+  // when they are not there yet.
+  Result<const std::uint8_t*> get(const ByteSource& file, std::uint64_t begin, std::uint64_t size,
+                                  std::uint64_t wanted) {
+    if (&file != file_ || begin < begin_ || begin + size > begin_ + bytes_.size()) {
+      file_ = nullptr;
+      bytes_.resize(std::min(wanted, file.size() - begin));
+      SHOAL_TRY(file.read(begin, bytes_));
+      file_ = &file;
+      begin_ = begin;
+    }
+    return bytes_.data() + (begin - begin_);
+  }
+
+ private:
+  const ByteSource* file_ = nullptr;
+  std::uint64_t begin_ = 0;
+  Bytes bytes_;
+};
+
+// Addresses of the base of the region that references are relative to; a program has one at most.
+std::uint64_t base_of(const ReferenceFinder& finder) {
+  for (const auto& region : finder.layout().regions) {
+    if (region.kind == RegionKind::unwind_index) return region.address;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -32,10 +69,13 @@ Predictor::Predictor(const OldSpace& old, const Part& part) : old_(old), part_(p
   for (std::size_t i = 0; i < part.programs.size(); ++i) {
     const auto& program = part.programs[i];
     const auto covers = covers_from(old, part, program.file);
-    programs_.push_back(std::make_unique<Program>(
+    auto known = std::make_unique<Program>(
         Program{i, old.start(program.file), *program.finder,
                 AddressTranslation(program.finder->layout().addresses, part.new_addresses, covers,
-                                   program.fixes)}));
+                                   program.fixes),
+                base_of(*program.finder), 0});
+    known->new_base = known->translation.translate(known->old_base);
+    programs_.push_back(std::move(known));
   }
 }
 
@@ -46,9 +86,123 @@ const Predictor::Program* Predictor::program_of(std::size_t old_file) const {
   return nullptr;
 }
 
-Result<Predictor::Window> Predictor::predict(std::uint64_t begin, std::uint64_t size) const {
-  Window window;
+// What one window needs while it is walked.
+class Predictor::Walk {
+ public:
+  Walk(const Predictor& predictor, std::uint64_t window_begin, Window& window,
+       std::vector<ReferenceOrigin>* origins)
+      : predictor_(predictor),
+        part_(predictor.part_),
+        window_begin_(window_begin),
+        window_(window),
+        origins_(origins) {}
+
+  // The part of the cover that is in [begin, end) of the window's part.
+  Result<void> cover(const Cover& cover, std::uint64_t begin, std::uint64_t end) {
+    const OldSpace& old = predictor_.old_;
+    const std::uint64_t position = cover.old_begin + (begin - cover.new_begin);
+    const std::size_t file = old.file_at(position);
+    const std::uint64_t offset = position - old.start(file);
+    const std::uint64_t at = begin - window_begin_;
+    if (const auto* from = predictor_.program_of(file)) {
+      return program(*from, offset, at, end - begin);
+    }
+    add_run(window_.plain, at, at + (end - begin));
+    return plain(old.file(file), offset, MutableByteView(window_.bytes).subspan(at, end - begin));
+  }
+
+ private:
+  Result<void> plain(const ByteSource& file, std::uint64_t offset, MutableByteView out) {
+    if (out.size() >= kSmallRead) return file.read(offset, out);
+    SHOAL_ASSIGN(const auto* bytes, buffer_.get(file, offset, out.size(), kReadAround));
+    std::memcpy(out.data(), bytes, out.size());
+    return {};
+  }
+
+  // Block by block. `at`: in the window.
+  Result<void> program(const Program& program, std::uint64_t old_begin, std::uint64_t at,
+                       std::uint64_t size) {
+    const ByteSource& file = predictor_.old_.file(part_.programs[program.index].file);
+    const std::uint64_t old_end = old_begin + size;
+    std::uint64_t plain_begin = at;
+    for (std::uint64_t begin = old_begin / kBlock * kBlock; begin < old_end; begin += kBlock) {
+      const std::uint64_t block_end = std::min(file.size(), begin + kBlock);
+      const std::uint64_t ahead = std::min(kReadBytes, old_end - begin + kBlock) / kBlock * kBlock;
+      SHOAL_ASSIGN(const auto* bytes, buffer_.get(file, begin, block_end - begin, ahead));
+      find_references(program, file, begin, {bytes, block_end - begin});
+      const std::uint64_t from = std::max(begin, old_begin);
+      const std::uint64_t to = std::min(block_end, old_end);
+      std::memcpy(window_.bytes.data() + at + (from - old_begin), bytes + (from - begin),
+                  to - from);
+      for (const auto& reference : references_) {
+        if (reference.offset < old_begin) continue;
+        if (reference.offset + reference.width() > old_end) break;
+        const std::uint64_t in_window = at + (reference.offset - old_begin);
+        if (!translate(program, reference, in_window)) continue;
+        add_run(window_.plain, plain_begin, in_window);
+        plain_begin = in_window + reference.width();
+      }
+    }
+    add_run(window_.plain, plain_begin, at + size);
+    return {};
+  }
+
+  void find_references(const Program& program, const ByteSource& file, std::uint64_t begin,
+                       ByteView block) {
+    if (&file == found_in_ && begin == found_at_) return;
+    references_.clear();
+    program.finder.find(begin / kBlock, block, references_);
+    found_in_ = &file;
+    found_at_ = begin;
+  }
+
+  // False: what has no address is not translated.
+  bool translate(const Program& program, const Reference& reference, std::uint64_t at) {
+    const auto new_here = part_.new_addresses.address_of(part_.file_offset + window_begin_ + at);
+    if (!new_here) return false;
+    const unsigned width = reference.width();
+    std::uint8_t* bytes = window_.bytes.data() + at;
+    const auto& addresses = program.finder.layout().addresses;
+    const bool absolute = reference.kind == ReferenceKind::absolute64;
+    const std::uint64_t old_here =
+        absolute ? 0 : addresses.address_of(reference.offset).value_or(0);
+    std::uint64_t new_base = 0;
+    if (reference.kind == ReferenceKind::from_region32) {
+      new_base = reference.base == program.old_base ? program.new_base
+                                                    : program.translation.translate(reference.base);
+    }
+    const std::uint64_t old_target =
+        reference_target(reference.kind, load_value(bytes, width), old_here, reference.base);
+    const std::uint64_t target = program.translation.translate(old_target);
+    store_value(bytes, reference_value(reference.kind, target, *new_here, new_base), width);
+    window_.references.push_back(
+        {static_cast<std::uint32_t>(at), static_cast<std::uint8_t>(width)});
+    if (origins_ != nullptr) {
+      origins_->push_back({program.index, reference.kind, old_target, *new_here, new_base});
+    }
+    return true;
+  }
+
+  const Predictor& predictor_;
+  const Part& part_;
+  const std::uint64_t window_begin_;
+  Window& window_;
+  std::vector<ReferenceOrigin>* const origins_;
+  ReadBuffer buffer_;
+  // Of the block looked at last:
+  std::vector<Reference> references_;
+  const ByteSource* found_in_ = nullptr;
+  std::uint64_t found_at_ = 0;
+};
+
+Result<void> Predictor::predict(std::uint64_t begin, std::uint64_t size, Window& window,
+                                std::vector<ReferenceOrigin>* origins) const {
   window.bytes.resize(size);
+  window.literals.clear();
+  window.plain.clear();
+  window.references.clear();
+  if (origins != nullptr) origins->clear();
+  Walk walk(*this, begin, window, origins);
   const std::uint64_t end = begin + size;
   auto cover = std::ranges::upper_bound(part_.covers, begin, {}, &Cover::new_begin);
   if (cover != part_.covers.begin()) --cover;
@@ -58,79 +212,11 @@ Result<Predictor::Window> Predictor::predict(std::uint64_t begin, std::uint64_t 
     const std::uint64_t to = std::min(end, cover->new_end());
     if (from >= to) continue;
     add_run(window.literals, at - begin, from - begin);
-    SHOAL_TRY(predict_cover(*cover, from, to, begin, window));
+    SHOAL_TRY(walk.cover(*cover, from, to));
     at = to;
   }
   add_run(window.literals, at - begin, size);
-  return window;
-}
-
-Result<void> Predictor::predict_cover(const Cover& cover, std::uint64_t begin, std::uint64_t end,
-                                      std::uint64_t window_begin, Window& window) const {
-  const std::uint64_t position = cover.old_begin + (begin - cover.new_begin);
-  const std::size_t file = old_.file_at(position);
-  const std::uint64_t offset = position - old_.start(file);
-  if (const auto* program = program_of(file)) {
-    return predict_program(*program, offset, begin, end - begin, window_begin, window);
-  }
-  add_run(window.plain, begin - window_begin, end - window_begin);
-  return old_.file(file).read(
-      offset, MutableByteView(window.bytes).subspan(begin - window_begin, end - begin));
-}
-
-Result<void> Predictor::predict_program(const Program& program, std::uint64_t old_begin,
-                                        std::uint64_t new_begin, std::uint64_t size,
-                                        std::uint64_t window_begin, Window& window) const {
-  const ByteSource& file = old_.file(part_.programs[program.index].file);
-  const std::uint64_t read_begin = old_begin / kBlock * kBlock;
-  const std::uint64_t read_end =
-      std::min(file.size(), (old_begin + size + kBlock - 1) / kBlock * kBlock);
-  Bytes bytes(read_end - read_begin);
-  SHOAL_TRY(file.read(read_begin, bytes));
-  const std::uint64_t at = new_begin - window_begin;
-  std::memcpy(window.bytes.data() + at, bytes.data() + (old_begin - read_begin), size);
-
-  std::vector<Reference> references;
-  for (std::uint64_t block = read_begin; block < read_end; block += kBlock) {
-    const auto block_bytes =
-        ByteView(bytes).subspan(block - read_begin, std::min(kBlock, read_end - block));
-    program.finder.find(block / kBlock, block_bytes, references);
-  }
-  std::uint64_t plain_begin = at;
-  for (const auto& reference : references) {
-    if (reference.offset < old_begin) continue;
-    if (reference.offset + reference.width() > old_begin + size) break;
-    const std::uint64_t begin = at + (reference.offset - old_begin);
-    const std::uint64_t new_offset = part_.file_offset + window_begin + begin;
-    if (!part_.new_addresses.address_of(new_offset)) continue;
-    add_run(window.plain, plain_begin, begin);
-    predict_reference(program, reference, begin, window_begin, window);
-    plain_begin = begin + reference.width();
-  }
-  add_run(window.plain, plain_begin, at + size);
   return {};
-}
-
-void Predictor::predict_reference(const Program& program, const Reference& reference,
-                                  std::uint64_t begin, std::uint64_t window_begin,
-                                  Window& window) const {
-  const unsigned width = reference.width();
-  std::uint8_t* bytes = window.bytes.data() + begin;
-  const auto& addresses = program.finder.layout().addresses;
-  const std::uint64_t old_here = addresses.address_of(reference.offset).value_or(0);
-  PredictedReference predicted{begin, width, program.index, reference.kind, 0, 0, 0};
-  predicted.old_target =
-      reference_target(reference.kind, load_value(bytes, width), old_here, reference.base);
-  predicted.new_here =
-      part_.new_addresses.address_of(part_.file_offset + window_begin + begin).value_or(0);
-  if (reference.kind == ReferenceKind::from_region32) {
-    predicted.new_base = program.translation.translate(reference.base);
-  }
-  const std::uint64_t target = program.translation.translate(predicted.old_target);
-  store_value(bytes,
-              reference_value(reference.kind, target, predicted.new_here, predicted.new_base),
-              width);
-  window.references.push_back(predicted);
 }
 
 }  // namespace shoal::delta

@@ -39,14 +39,17 @@ class Predictor {
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
 
+  // Small, as a window may have a quarter of a million of either.
   struct Run {
-    std::uint64_t begin = 0;  // in the window
-    std::uint64_t size = 0;
+    std::uint32_t begin = 0;  // in the window
+    std::uint32_t size = 0;
   };
   struct PredictedReference {
-    std::uint64_t begin = 0;  // in the window
-    unsigned width = 4;
-    // What the encoder needs to learn from its mistakes:
+    std::uint32_t begin = 0;  // in the window
+    std::uint8_t width = 4;
+  };
+  // What the encoder needs to learn from its mistakes.
+  struct ReferenceOrigin {
     std::size_t program = 0;  // index into the part's programs
     ReferenceKind kind = ReferenceKind::absolute64;
     std::uint64_t old_target = 0, new_here = 0, new_base = 0;
@@ -58,8 +61,11 @@ class Predictor {
     std::vector<PredictedReference> references;
   };
 
-  // The window [begin, begin + size) of the part. Errors: the sources'.
-  Result<Window> predict(std::uint64_t begin, std::uint64_t size) const;
+  // The window [begin, begin + size) of the part, at most 4 GiB; what `window` held is forgotten,
+  // its memory is used again. `origins`, if given, gets one for each reference. Errors: the
+  // sources'.
+  Result<void> predict(std::uint64_t begin, std::uint64_t size, Window& window,
+                       std::vector<ReferenceOrigin>* origins = nullptr) const;
 
  private:
   struct Program {
@@ -67,15 +73,11 @@ class Predictor {
     std::uint64_t old_start;  // in the old space
     const ReferenceFinder& finder;
     AddressTranslation translation;
+    std::uint64_t old_base;  // of its unwind index, and the translation of that
+    std::uint64_t new_base;
   };
+  class Walk;  // over one window
 
-  Result<void> predict_cover(const Cover& cover, std::uint64_t begin, std::uint64_t end,
-                             std::uint64_t window_begin, Window& window) const;
-  Result<void> predict_program(const Program& program, std::uint64_t old_begin,
-                               std::uint64_t new_begin, std::uint64_t size,
-                               std::uint64_t window_begin, Window& window) const;
-  void predict_reference(const Program& program, const Reference& reference,
-                         std::uint64_t new_begin, std::uint64_t window_begin, Window& window) const;
   const Program* program_of(std::size_t old_file) const;
 
   const OldSpace& old_;

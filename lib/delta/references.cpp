@@ -34,6 +34,14 @@ constexpr std::array<bool, 256> kTakesModRm = [] {
   return table;
 }();
 
+// First bytes of what may be a reference in code; all others are passed over.
+constexpr std::array<bool, 256> kMayBegin = [] {
+  std::array<bool, 256> table{};
+  table[0xE8] = table[0xE9] = table[0x0F] = true;
+  for (int byte = 0x05; byte < 0x40; byte += 8) table[static_cast<std::size_t>(byte)] = true;
+  return table;
+}();
+
 // The part of a region inside one block, and where its bytes are.
 struct Span {
   const Region& region;
@@ -82,7 +90,7 @@ class Scanner {
  private:
   bool is_code(std::uint64_t address) const {
     for (const auto& range : code_) {
-      if (address >= range.address && address - range.address < range.size) return true;
+      if (address - range.address < range.size) return true;
     }
     return false;
   }
@@ -95,6 +103,10 @@ class Scanner {
   void code(const Span& span) {
     for (std::uint64_t p = span.begin; p + 5 <= span.end;) {
       const std::uint8_t* byte = span.at(p);
+      if (!kMayBegin[*byte]) {
+        ++p;
+        continue;
+      }
       const auto target = [&](unsigned opcode_bytes) {
         return reference_target(ReferenceKind::from_end32, load_value(byte + opcode_bytes, 4),
                                 span.address(p + opcode_bytes), 0);
@@ -192,16 +204,6 @@ Result<void> walk_unwind_table(const ByteSource& file, const Region& region, std
 }
 
 }  // namespace
-
-std::uint64_t load_value(const std::uint8_t* bytes, unsigned width) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, bytes, width);  // little-endian, as every machine this runs on
-  return value;
-}
-
-void store_value(std::uint8_t* bytes, std::uint64_t value, unsigned width) {
-  std::memcpy(bytes, &value, width);
-}
 
 std::uint64_t reference_target(ReferenceKind kind, std::uint64_t value, std::uint64_t here,
                                std::uint64_t base) {

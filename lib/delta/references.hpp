@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -34,8 +35,20 @@ std::uint64_t reference_value(ReferenceKind kind, std::uint64_t target, std::uin
                               std::uint64_t base);
 
 // Little-endian, of the reference's width.
-std::uint64_t load_value(const std::uint8_t* bytes, unsigned width);
-void store_value(std::uint8_t* bytes, std::uint64_t value, unsigned width);
+// Every machine this runs on is.
+inline std::uint64_t load_value(const std::uint8_t* bytes, unsigned width) {
+  if (width == 8) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes, 8);
+    return value;
+  }
+  std::uint32_t value = 0;
+  std::memcpy(&value, bytes, 4);
+  return value;
+}
+inline void store_value(std::uint8_t* bytes, std::uint64_t value, unsigned width) {
+  std::memcpy(bytes, &value, width == 8 ? 8 : 4);
+}
 
 // The references of one file, block by block, in any order: whether four bytes are a reference
 // depends on nothing outside their block, so that a decoder may begin anywhere. (.eh_frame, a

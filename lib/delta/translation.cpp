@@ -66,15 +66,22 @@ AddressTranslation::AddressTranslation(const AddressMap& old_addresses,
     : old_addresses_(old_addresses),
       new_addresses_(new_addresses),
       positions_(covers),
-      fixes_(fixes) {}
+      fixes_(fixes) {
+  for (const auto& fix : fixes) maybe_fixed_.set(filter_slot(fix.old_address));
+}
 
 std::uint64_t AddressTranslation::translate(std::uint64_t old_address) const {
+  const auto old_offset = old_addresses_.offset_of(old_address);
+  if (old_offset && !maybe_fixed_[filter_slot(old_address)]) {
+    const auto new_offset = positions_.new_position(*old_offset);
+    if (!new_offset) return old_address;
+    return new_addresses_.address_of(*new_offset).value_or(old_address);
+  }
   auto fix = std::ranges::upper_bound(fixes_, old_address, {}, &AddressFix::old_address);
   if (fix != fixes_.begin()) {
     --fix;
     if (fix->old_address == old_address) return fix->new_address;
   }
-  const auto old_offset = old_addresses_.offset_of(old_address);
   if (!old_offset) {
     // Memory that is not in the file moves with its neighbours, or with the program's end.
     const bool neighbour = fix != fixes_.end() && fix->old_address < old_address &&

@@ -2,6 +2,7 @@
 // the new program.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -61,6 +62,12 @@ class AddressTranslation {
   const AddressMap& new_addresses_;
   PositionMap positions_;
   std::span<const AddressFix> fixes_;
+  // By a hash of old_address: whether some fix has it. Spares most searches.
+  static constexpr unsigned kFilterBits = 16;
+  static std::size_t filter_slot(std::uint64_t address) {
+    return (address * 0x9E3779B97F4A7C15ULL) >> (64 - kFilterBits);
+  }
+  std::bitset<std::size_t{1} << kFilterBits> maybe_fixed_;
 };
 
 }  // namespace shoal::delta

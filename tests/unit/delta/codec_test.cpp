@@ -133,6 +133,39 @@ TEST(DeltaDamage, EveryFlippedByteEndsSafely) {
   }
 }
 
+// Millions of windows fit in a block, and what is known of each is larger than its record.
+TEST(DeltaDamage, APlanOfManyWindowsIsFollowedInBatches) {
+  constexpr std::size_t kFiles = 1000;
+  content::ByteWriter plan;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    const bool last = i + 1 == kFiles;
+    for (const unsigned number : {last ? 2U : 1U, 0U, 0U}) plan.varint(number);  // part
+    for (const unsigned share : {1U, 0U, 0U, 0U, 0U}) plan.varint(share);        // window
+  }
+  std::array<PackedStream, kStreamCount> streams;
+  streams[0].bytes = plan.take();
+  streams[1].bytes = Bytes(kFiles, 'x');
+  for (auto& packed : streams) packed.plain_size = packed.bytes.size();
+  Bytes delta = format_block(kFiles, streams);
+
+  ByteView rest = delta;
+  std::size_t written = 0;
+  DecodeOptions options;
+  options.read = [&](MutableByteView out) -> Result<void> {
+    std::copy_n(rest.begin(), out.size(), out.begin());
+    rest = rest.subspan(out.size());
+    return {};
+  };
+  options.write = [&](std::size_t, std::uint64_t, ByteView) -> Result<void> {
+    ++written;
+    return {};
+  };
+  const auto decoded = decode({}, std::vector<std::uint64_t>(kFiles, 1), options);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().kind, ErrorKind::metadata_invalid);
+  EXPECT_GT(written, kFiles - 100);
+}
+
 TEST(DeltaDamage, AnOldFileThatIsAnotherOneEndsSafely) {
   const Program program(6, 40);
   const Files new_files = {program.link(20, 16)};
