@@ -280,7 +280,7 @@ class Encoder {
     std::uint64_t references = 0;
     for (const auto& reference : window.references) {
       references += reference.width;
-      const auto at = reference.begin;
+      const std::uint64_t at = reference.begin;
       if (!std::equal(window.bytes.begin() + static_cast<std::ptrdiff_t>(at),
                       window.bytes.begin() + static_cast<std::ptrdiff_t>(at + reference.width),
                       is.begin() + static_cast<std::ptrdiff_t>(at))) {
