@@ -42,6 +42,12 @@ Result<Side> look_at(const std::vector<ByteView>& files, const StopToken& stop) 
   return side;
 }
 
+// Programs, and objects and others whose references are not known.
+bool is_elf(ByteView file) {
+  constexpr std::string_view kMagic = "\177ELF";
+  return as_text(file.first(std::min(file.size(), kMagic.size()))) == kMagic;
+}
+
 void add_units(const Side& side, std::size_t file, std::vector<Unit>& units) {
   const std::uint64_t size = side.files[file].size();
   const std::uint64_t most = side.is_program(file) ? size : kMaxPartBytes;
@@ -70,7 +76,7 @@ Result<Masked> mask(const Side& side, const std::vector<Unit>& units, const Stop
   for (const auto& unit : units) {
     SHOAL_TRY(stop.check());
     const bool program = side.is_program(unit.file);
-    masked.spans.push_back({masked.bytes.size(), unit.size, program});
+    masked.spans.push_back({masked.bytes.size(), unit.size, is_elf(side.files[unit.file])});
     masked.positions.push_back(side.starts[unit.file] + unit.offset);
     const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
     if (program) {

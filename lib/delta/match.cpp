@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "delta/equal_bytes.hpp"
 #include "delta/extend.hpp"
 #include "delta/suffix_search.hpp"
 
@@ -13,8 +14,8 @@ namespace shoal::delta {
 namespace {
 
 // Equal bytes that a match must have more than the diagonal before it: what another cover costs. In
-// programs that is less, as small pieces there keep references in step; in text, literals are
-// cheap.
+// programs and objects that is less, as small pieces there keep references and tables in step; in
+// text, literals are cheap.
 constexpr std::uint64_t kBeatByInPrograms = 8;
 constexpr std::uint64_t kBeatBy = 20;
 constexpr std::uint64_t kMargin = 64;       // old bytes beside an unused stretch are taken along
@@ -152,7 +153,7 @@ class FileMatcher {
     std::uint64_t size = std::min(found.size, rest);
     if (found.size < kCompared) return {old_at, at_, size};
     const std::uint64_t limit = std::min(end - at_, old_.size() - old_at);
-    while (size < limit && old_[old_at + size] == fresh_[at_ + size]) ++size;
+    size += equal_prefix(old_.data() + old_at + size, fresh_.data() + at_ + size, limit - size);
     return {old_at, at_, size};
   }
 

@@ -21,7 +21,7 @@ struct MatchOptions {
 struct FileSpan {
   std::uint64_t begin = 0;
   std::uint64_t size = 0;
-  bool program = false;  // its references matter, and were masked
+  bool program = false;  // or an object: small pieces of it are worth a cover
 };
 
 // Covers of `fresh` by `old`, in order of new position, without overlap in the new bytes, each

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "delta/equal_bytes.hpp"
 #include "delta/match.hpp"
 
 namespace shoal::delta {
@@ -97,9 +98,7 @@ class RunMatcher {
  private:
   std::uint64_t equal_run(std::uint64_t old_at, std::uint64_t new_at) const {
     const std::uint64_t limit = std::min(old_.size() - old_at, fresh_.size() - new_at);
-    const auto* a = old_.data() + old_at;
-    const auto* b = fresh_.data() + new_at;
-    return static_cast<std::uint64_t>(std::mismatch(a, a + limit, b).first - a);
+    return equal_prefix(old_.data() + old_at, fresh_.data() + new_at, limit);
   }
 
   // The run that goes on where the last one led, after a difference.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "delta/equal_bytes.hpp"
+
 namespace shoal::delta {
 namespace {
 
@@ -31,9 +33,7 @@ std::uint64_t SuffixSearch::equal(std::size_t index, ByteView text, std::uint64_
   const auto at = static_cast<std::uint64_t>(order_[index]);
   const std::uint64_t limit = std::min<std::uint64_t>(bytes_.size() - at, text.size());
   if (known >= limit) return limit;
-  const auto* a = bytes_.data() + at;
-  const auto* b = text.data();
-  return static_cast<std::uint64_t>(std::mismatch(a + known, a + limit, b + known).first - a);
+  return known + equal_prefix(bytes_.data() + at + known, text.data() + known, limit - known);
 }
 
 SuffixSearch::Found SuffixSearch::longest(ByteView text, std::uint64_t wanted) const {

@@ -82,6 +82,25 @@ TEST(DeltaCodec, AProgramWhoseFunctionsMovedCostsLittle) {
   expect_round_trip(old_files, new_files);
 }
 
+// 16 bytes of text are cheaper as literals; in an object they keep its tables in step.
+TEST(DeltaCodec, SmallPiecesOfObjectsAreCovered) {
+  Random random(12);
+  const auto literals = [&](std::string_view head) {
+    Bytes old_file = to_bytes(head);
+    Bytes new_file = old_file;
+    for (int i = 0; i < 500; ++i) {
+      const Bytes piece = random_bytes(random, 16);
+      old_file.insert(old_file.end(), piece.begin(), piece.end());
+      new_file.insert(new_file.begin() + static_cast<std::ptrdiff_t>(head.size()), piece.begin(),
+                      piece.end());  // in the opposite order
+    }
+    expect_round_trip({old_file}, {new_file});
+    return make_delta({old_file}, {new_file}).statistics.literal_bytes;
+  };
+  EXPECT_GT(literals("text"), 4000U);
+  EXPECT_LT(literals("\177ELF"), 1000U);
+}
+
 TEST(DeltaCodec, StatisticsAddUpToTheNewBytes) {
   const Program program(4, 500);
   Random random(10);
