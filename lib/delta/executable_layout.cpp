@@ -43,6 +43,11 @@ std::optional<RegionKind> kind_of(const Elf64_Shdr& section, std::string_view na
   return std::nullopt;
 }
 
+std::optional<RegionKind> kind_of_relocatable(std::string_view name) {
+  if (name == ".BTF") return RegionKind::types;
+  return std::nullopt;
+}
+
 AddressMap read_addresses(const std::vector<Elf64_Phdr>& headers, std::uint64_t file_size) {
   std::vector<AddressRange> ranges;
   std::uint64_t end = 0;
@@ -103,19 +108,25 @@ Result<ExecutableLayout> read_layout(const ByteSource& file) {
   if (file.size() < sizeof header || file.size() > kMaxExecutableBytes) return layout;
   SHOAL_TRY(file.read(0, {reinterpret_cast<std::uint8_t*>(&header), sizeof header}));
   const bool linked = header.e_type == ET_EXEC || header.e_type == ET_DYN;
+  const bool relocatable = header.e_type == ET_REL;  // has no program headers
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_X86_64 || !linked ||
-      header.e_phentsize != sizeof(Elf64_Phdr) || header.e_shentsize != sizeof(Elf64_Shdr)) {
+      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_X86_64 ||
+      !(relocatable || (linked && header.e_phentsize == sizeof(Elf64_Phdr))) ||
+      header.e_shentsize != sizeof(Elf64_Shdr)) {
     return layout;
   }
-  SHOAL_ASSIGN(const auto segments, read_table<Elf64_Phdr>(file, header.e_phoff, header.e_phnum));
+  std::vector<Elf64_Phdr> segments;
+  if (linked) {
+    SHOAL_ASSIGN(segments, read_table<Elf64_Phdr>(file, header.e_phoff, header.e_phnum));
+  }
   SHOAL_ASSIGN(const auto sections, read_table<Elf64_Shdr>(file, header.e_shoff, header.e_shnum));
   SHOAL_ASSIGN(const auto names, read_names(file, sections, header.e_shstrndx));
   layout.addresses = read_addresses(segments, file.size());
   for (const auto& section : sections) {
     if (section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL) continue;
     if (!inside(section.sh_offset, section.sh_size, file.size())) continue;
-    const auto kind = kind_of(section, name_at(names, section.sh_name));
+    const auto name = name_at(names, section.sh_name);
+    const auto kind = linked ? kind_of(section, name) : kind_of_relocatable(name);
     if (kind) {
       layout.regions.push_back({*kind, section.sh_offset, section.sh_size, section.sh_addr});
     }

@@ -62,6 +62,7 @@ enum class RegionKind : std::uint8_t {
   unwind_table,  // .eh_frame
   unwind_index,  // .eh_frame_hdr
   pointers,      // data with absolute 64-bit addresses at multiples of 8
+  types,         // .BTF, of relocatable files (kernel modules)
 };
 
 struct Region {
@@ -80,7 +81,8 @@ struct ExecutableLayout {
 
 inline constexpr std::uint64_t kMaxExecutableBytes = 1ULL << 30;  // larger files are plain data
 
-// Gives an empty layout for anything but a linked 64-bit little-endian x86 ELF file. Errors: the
+// Gives an empty layout for anything but a 64-bit little-endian x86 ELF file. Of one that is not
+// linked only the types are looked at. Errors: the
 // source's only.
 Result<ExecutableLayout> read_layout(const ByteSource& file);
 

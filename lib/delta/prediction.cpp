@@ -158,8 +158,9 @@ class Predictor::Walk {
 
   // False: what has no address is not translated.
   bool translate(const Program& program, const Reference& reference, std::uint64_t at) {
-    const auto new_here = part_.new_addresses.address_of(part_.file_offset + window_begin_ + at);
-    if (!new_here) return false;
+    const auto address = part_.new_addresses.address_of(part_.file_offset + window_begin_ + at);
+    if (!address && !is_number(reference.kind)) return false;
+    const std::uint64_t new_here = address.value_or(0);
     const unsigned width = reference.width();
     std::uint8_t* bytes = window_.bytes.data() + at;
     const auto& addresses = program.finder.layout().addresses;
@@ -174,11 +175,11 @@ class Predictor::Walk {
     const std::uint64_t old_target =
         reference_target(reference.kind, load_value(bytes, width), old_here, reference.base);
     const std::uint64_t target = program.translation.translate(old_target);
-    store_value(bytes, reference_value(reference.kind, target, *new_here, new_base), width);
+    store_value(bytes, reference_value(reference.kind, target, new_here, new_base), width);
     window_.references.push_back(
         {static_cast<std::uint32_t>(at), static_cast<std::uint8_t>(width)});
     if (origins_ != nullptr) {
-      origins_->push_back({program.index, reference.kind, old_target, *new_here, new_base});
+      origins_->push_back({program.index, reference.kind, old_target, new_here, new_base});
     }
     return true;
   }

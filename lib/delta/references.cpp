@@ -10,6 +10,8 @@
 #include <array>
 #include <cstring>
 
+#include "delta/type_table.hpp"
+
 namespace shoal::delta {
 namespace {
 
@@ -64,10 +66,12 @@ struct Span {
 class Scanner {
  public:
   Scanner(const ExecutableLayout& layout, const std::vector<AddressRange>& code,
-          const std::vector<std::uint32_t>& unwind_entries, std::vector<Reference>& out)
+          const std::vector<std::uint32_t>& unwind_entries, const std::vector<TypeRecord>& types,
+          std::vector<Reference>& out)
       : address_end_(layout.addresses.address_end()),
         code_(code),
         unwind_entries_(unwind_entries),
+        types_(types),
         out_(out) {}
 
   void scan(const Span& span) {
@@ -84,6 +88,8 @@ class Scanner {
         return unwind_index(span);
       case RegionKind::pointers:
         return pointers(span);
+      case RegionKind::types:
+        return types(span);
     }
   }
 
@@ -172,9 +178,18 @@ class Scanner {
     }
   }
 
+  void types(const Span& span) {
+    auto type = std::ranges::upper_bound(types_, span.begin, {}, &TypeRecord::offset);
+    if (type != types_.begin()) --type;
+    for (; type != types_.end() && type->offset < span.end; ++type) {
+      type_references(*type, span.begin, span.end, out_);
+    }
+  }
+
   const std::uint64_t address_end_;
   const std::vector<AddressRange>& code_;
   const std::vector<std::uint32_t>& unwind_entries_;
+  const std::vector<TypeRecord>& types_;
   std::vector<Reference>& out_;
 };
 
@@ -220,6 +235,10 @@ std::uint64_t reference_target(ReferenceKind kind, std::uint64_t value, std::uin
       return here - static_cast<std::uint32_t>(value);
     case ReferenceKind::from_region32:
       return base + signed_value;
+    case ReferenceKind::name32:
+      return kNames + static_cast<std::uint32_t>(value);
+    case ReferenceKind::type32:
+      return kTypes + static_cast<std::uint32_t>(value);
   }
   return 0;
 }
@@ -237,6 +256,10 @@ std::uint64_t reference_value(ReferenceKind kind, std::uint64_t target, std::uin
       return static_cast<std::uint32_t>(here - target);
     case ReferenceKind::from_region32:
       return static_cast<std::uint32_t>(target - base);
+    case ReferenceKind::name32:
+      return static_cast<std::uint32_t>(target - kNames);
+    case ReferenceKind::type32:
+      return static_cast<std::uint32_t>(target - kTypes);
   }
   return 0;
 }
@@ -250,6 +273,9 @@ ReferenceFinder::ReferenceFinder(ExecutableLayout layout) : layout_(std::move(la
 Result<ReferenceFinder> ReferenceFinder::make(const ByteSource& file, ExecutableLayout layout) {
   ReferenceFinder finder(std::move(layout));
   for (const auto& region : finder.layout_.regions) {
+    if (region.kind == RegionKind::types && finder.types_.empty()) {
+      SHOAL_ASSIGN(finder.types_, walk_types(file, region));
+    }
     if (region.kind != RegionKind::unwind_table) continue;
     SHOAL_TRY(walk_unwind_table(file, region, kMaxUnwindEntries, finder.unwind_entries_));
   }
@@ -259,7 +285,7 @@ Result<ReferenceFinder> ReferenceFinder::make(const ByteSource& file, Executable
 void ReferenceFinder::find(std::uint64_t block, ByteView bytes, std::vector<Reference>& out) const {
   const std::uint64_t begin = block * kBlockBytes;
   const std::uint64_t end = begin + bytes.size();
-  Scanner scanner(layout_, code_, unwind_entries_, out);
+  Scanner scanner(layout_, code_, unwind_entries_, types_, out);
   auto region = std::ranges::upper_bound(layout_.regions, begin, {}, &Region::offset);
   if (region != layout_.regions.begin()) --region;
   for (; region != layout_.regions.end() && region->offset < end; ++region) {

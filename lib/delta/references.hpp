@@ -11,13 +11,29 @@
 
 namespace shoal::delta {
 
+// One type of a .BTF section, as its first words tell it.
+struct TypeRecord {
+  std::uint32_t offset = 0;  // in the file
+  std::uint32_t info = 0;    // its kind, and how many members it has
+};
+
 enum class ReferenceKind : std::uint8_t {
   absolute64,      // the target's address
   from_end32,      // signed: target minus the address after these four bytes (calls, RIP-relative)
   from_here32,     // signed: target minus the address of these four bytes (.eh_frame)
   back_from_here,  // unsigned: the address of these four bytes minus target (.eh_frame's CIE)
   from_region32,   // signed: target minus the region's address (.eh_frame_hdr)
+  name32,          // a string's number (.BTF): the target is kNames and that
+  type32,          // a type's number (.BTF): the target is kTypes and that
 };
+
+// Numbers that are no addresses have targets far above any: those of one kind together, as
+// memory that is not in the file.
+inline constexpr std::uint64_t kNames = 1ULL << 61;
+inline constexpr std::uint64_t kTypes = 1ULL << 62;
+inline bool is_number(ReferenceKind kind) {
+  return kind == ReferenceKind::name32 || kind == ReferenceKind::type32;
+}
 
 struct Reference {
   std::uint64_t offset = 0;  // in the file
@@ -75,6 +91,7 @@ class ReferenceFinder {
   ExecutableLayout layout_;
   std::vector<AddressRange> code_;             // executable sections, by address
   std::vector<std::uint32_t> unwind_entries_;  // offsets of FDEs in the file, ascending
+  std::vector<TypeRecord> types_;              // of .BTF, in order of offset
 };
 
 }  // namespace shoal::delta
