@@ -129,8 +129,7 @@ Error watch(const client::ClientOptions& options, Display& display,
     if (*event) on_event(**event);
     if (stale && !stream.away()) {
       auto changes = client.changes();
-      if (!changes && changes.error().kind != ErrorKind::daemon_unreachable)
-        return changes.error();
+      if (!changes && changes.error().kind != ErrorKind::daemon_unreachable) return changes.error();
       stale = !changes;
       if (!changes) continue;
       for (const auto& change : changes->changes)

@@ -1,5 +1,7 @@
-// An address in the file is fixed where at least two references agree on another target. Memory
-// that is not in the file (.bss) moves in runs: a fix stands where the shift changes.
+// An address in the file is fixed where at least two references agree on another target; a name or
+// type of a kernel module wherever it moves otherwise than the one before, as its neighbours in
+// other modules do, too, and equal fixes pack well. Memory that is not in the file (.bss) moves in
+// runs: a fix stands where the shift changes.
 #include "delta/address_fixes.hpp"
 
 #include <algorithm>
@@ -30,7 +32,7 @@ std::vector<AddressFix> FixLearner::fixes(const AddressMap& old_addresses) const
     if (fixes.size() >= kMaxFixes) break;
     const auto best = std::ranges::max_element(votes.new_targets, {},
                                                [](const auto& vote) { return vote.second; });
-    if (best->second < kMinVotes) continue;
+    if (best->second < kMinVotes && old_target < kNames) continue;
     const std::uint64_t shift = best->first - old_target;
     if (old_addresses.offset_of(old_target)) {
       if (votes.ever_wrong) fixes.push_back({old_target, best->first});
