@@ -138,6 +138,7 @@ constexpr std::array kOptions = {
 
 std::vector<std::string> option_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(kOptions));
   for (const auto& option : kOptions) names.emplace_back(option.name);
   return names;
 }

@@ -87,7 +87,7 @@ std::string show(const protocol::Products& products) {
   for (const auto& product : products.products) {
     std::string channels, versions;
     for (const auto& [name, version] : product.channels)
-      channels += (channels.empty() ? "" : ", ") + name + "=" + version;
+      channels += fmt::format("{}{}={}", channels.empty() ? "" : ", ", name, version);
     for (const auto& version : product.versions)
       versions += (versions.empty() ? "" : ", ") + version;
     rows.push_back({product.product, channels, versions});

@@ -2,6 +2,8 @@
 // expected: what was meant is found here.
 #include "cli/usage/usage.hpp"
 
+#include <fmt/core.h>
+
 #include <vector>
 
 #include "base/nearest.hpp"
@@ -25,11 +27,13 @@ std::string about_unknown_command(const CLI::App& app) {
   auto known = parent.get_subcommands([](const CLI::App*) { return true; });
   if (known.empty()) return "";
   std::vector<std::string> names;
+  names.reserve(known.size());
   for (const auto* command : known) names.push_back(command->get_name());
   for (const auto& word : app.remaining(true)) {
     if (word.starts_with('-')) continue;
-    std::string place = &parent == &app ? "" : " under '" + parent.get_name() + "'";
-    return "there is no command '" + word + "'" + place + meant(nearest_name(word, names));
+    auto place = &parent == &app ? "" : fmt::format(" under '{}'", parent.get_name());
+    return fmt::format("there is no command '{}'{}{}", word, place,
+                       meant(nearest_name(word, names)));
   }
   return "";
 }

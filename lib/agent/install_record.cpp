@@ -125,6 +125,7 @@ std::vector<store::Document> to_documents(const LoadedRelease& release,
 
 std::vector<install::InstalledComponent> InstallRecord::installed() const {
   std::vector<install::InstalledComponent> result;
+  result.reserve(release.components.size());
   for (std::size_t i = 0; i < release.components.size(); ++i)
     result.push_back(
         {release.components[i].target.component, release.components[i].target.recipes, stamps[i]});
@@ -177,6 +178,7 @@ Result<InstallRecord> load_record(store::Store& store, std::int64_t install) {
 Result<void> save_stamps(store::Store& store, std::int64_t install, const LoadedRelease& release,
                          const std::vector<std::vector<FileStamp>>& stamps) {
   std::vector<store::Document> documents;
+  documents.reserve(release.components.size());
   for (std::size_t i = 0; i < release.components.size(); ++i)
     documents.push_back({release.components[i].target.component->name + ".stamps",
                          install::format_stamps(stamps[i])});

@@ -92,6 +92,7 @@ Result<install::Plan> plan_between(const Preparation& preparation, const Prepara
   std::vector<install::InstalledComponent> installed;
   if (preparation.old) installed = preparation.old->installed();
   std::vector<install::TargetComponent> targets;
+  targets.reserve(preparation.release.components.size());
   for (const auto& component : preparation.release.components) targets.push_back(component.target);
   return install::make_plan(*input.library, std::move(folder), std::move(installed),
                             std::move(targets), stop,

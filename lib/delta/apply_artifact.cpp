@@ -23,12 +23,15 @@ class SliceSource final : public ByteSource {
 
 Result<void> apply_group(const Group& group, const ApplyOptions& options) {
   std::vector<SliceSource> sources;
+  sources.reserve(group.old_slices.size());
   for (const auto& slice : group.old_slices) {
     sources.emplace_back(*options.old_files[slice.file.value()], slice);
   }
   std::vector<const ByteSource*> old_files;
+  old_files.reserve(sources.size());
   for (const auto& source : sources) old_files.push_back(&source);
   std::vector<std::uint64_t> new_sizes;
+  new_sizes.reserve(group.new_slices.size());
   for (const auto& slice : group.new_slices) new_sizes.push_back(slice.size);
 
   std::uint64_t left = group.block_bytes;
