@@ -72,7 +72,7 @@ TEST(ManifestDeltas, AClientThatDoesNotKnowThemReadsTheRelease) {
 
 TEST(ManifestDeltas, ADeltaOfAnotherFormatIsLeftOut) {
   json value = sample_json();
-  deltas_of(value)[0] = {{"format", 2}, {"from", {{"anything", "else"}}}};
+  deltas_of(value)[0] = {{"format", 99}, {"from", {{"anything", "else"}}}};
   const auto parsed = parse(value);
   ASSERT_TRUE(parsed) << parsed.error().describe();
   ASSERT_EQ(parsed->components[0].deltas.size(), 1U);
