@@ -40,7 +40,8 @@ def unpacked(package, version):
 def offered(package):
     """Versions that apt offers, oldest first."""
     out, _ = run(["apt-cache", "madison", package])
-    versions = {line.split("|")[1].strip() for line in out.splitlines()}
+    versions = {line.split("|")[1].strip() for line in out.splitlines()
+                if not line.endswith(" Sources")}
 
     def older_first(version):
         return [int(n) for n in re.findall(r"\d+", version)]
