@@ -24,7 +24,10 @@ bool is_cheaper(const WayOffer& a, const WayOffer& b) {
          std::tuple(price_of(b.cost), b.cost.fetch_bytes, b.way);
 }
 
-std::string megabytes(std::uint64_t bytes) {
+std::string amount(std::uint64_t bytes) {
+  constexpr std::uint64_t kMegabyte = 1'000'000;
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  if (bytes < kMegabyte) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
@@ -44,12 +47,12 @@ std::string_view words_of(Way way) {
 std::string reason_of(const WayOffer& chosen, const std::vector<WayOffer>& offers, bool for_room) {
   if (chosen.cost.edge_bytes == 0) return "all of it is on this disk";
   std::string text =
-      fmt::format("{}: {} from the edge", words_of(chosen.way), megabytes(chosen.cost.edge_bytes));
+      fmt::format("{}: {} from the edge", words_of(chosen.way), amount(chosen.cost.edge_bytes));
   std::string_view separator = "; ";
   for (const auto& offer : offers) {
     if (offer.way == chosen.way) continue;
     text += fmt::format("{}{} would be {}", separator, words_of(offer.way),
-                        megabytes(offer.cost.edge_bytes));
+                        amount(offer.cost.edge_bytes));
     separator = ", ";
   }
   if (for_room) text += ", but there is no room for it on the disk";

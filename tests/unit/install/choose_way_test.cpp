@@ -45,6 +45,7 @@ TEST(ChooseWay, AtTheSamePriceLessIsFetchedAndTheSimplerWayTaken) {
 
 TEST(ChooseWay, WhereNothingIsMissingItSaysSo) {
   EXPECT_EQ(choose({offer(Way::full, 0)}).reason, "all of it is on this disk");
+  EXPECT_EQ(choose({offer(Way::full, 13'460)}).reason, "whole files: 13.5 kB from the edge");
 }
 
 TEST(ChooseWay, ADeltaForWhichThereIsNoRoomIsLeft) {
