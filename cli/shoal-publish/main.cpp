@@ -3,9 +3,7 @@
 #include <fmt/core.h>
 #include <signal.h>
 
-#include <algorithm>
 #include <functional>
-#include <string_view>
 
 #include "ceremony.hpp"
 #include "cli/usage/usage.hpp"
@@ -295,12 +293,7 @@ int main(int argc, char** argv) {
     program.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.app.exit(error);  // --help
-    // Parsing may have ended before it came to the flag.
-    bool json = std::any_of(argv, argv + argc,
-                            [](const char* word) { return std::string_view(word) == "--json"; });
-    return cli::report_error({ErrorKind::invalid_request, cli::what_is_wrong(program.app, error),
-                              "Run with --help for more information."},
-                             json);
+    return cli::report_error(cli::usage_error(program.app, error), cli::asks_for_json(argc, argv));
   }
   try {
     auto code = program.run();

@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 
 #include "base/relative_path.hpp"
 #include "cli/shoal/text.hpp"
@@ -173,8 +172,8 @@ void add_config_commands(CLI::App& app, Options& options) {
 int refuse(const CLI::App& app, const CLI::ParseError& error, bool json) {
   constexpr int kUsage = 2;
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  Error refusal{ErrorKind::invalid_request, sanitised(what_is_wrong(app, error)),
-                "Run with --help for more information."};
+  Error refusal = usage_error(app, error);
+  refusal.message = sanitised(refusal.message);
   if (json)
     fmt::print("{}\n", protocol::encode(refusal));
   else
@@ -221,10 +220,7 @@ std::variant<Options, ExitCode> parse_command_line(int argc, const char* const* 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // Parsing may have ended before it came to the flag.
-    bool json = std::any_of(argv, argv + argc,
-                            [](const char* word) { return std::string_view(word) == "--json"; });
-    return ExitCode{refuse(app, error, json)};
+    return ExitCode{refuse(app, error, asks_for_json(argc, argv))};
   }
   return options;
 }

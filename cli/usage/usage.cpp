@@ -4,6 +4,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/nearest.hpp"
@@ -54,10 +57,16 @@ std::string about_unknown_option(const CLI::App& app) {
 
 }  // namespace
 
-std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = about_unknown_command(app);
   if (message.empty()) message = about_unknown_option(app);
-  return message.empty() ? error.what() : message;
+  if (message.empty()) message = error.what();
+  return {ErrorKind::invalid_request, message, "Run with --help for more information."};
+}
+
+bool asks_for_json(int argc, const char* const* argv) {
+  return std::any_of(argv, argv + argc,
+                     [](const char* word) { return std::string_view(word) == "--json"; });
 }
 
 }  // namespace shoal::cli
