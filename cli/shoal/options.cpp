@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-
 #include "base/relative_path.hpp"
 #include "cli/shoal/text.hpp"
 #include "cli/usage/usage.hpp"

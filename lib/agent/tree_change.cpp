@@ -126,6 +126,15 @@ void TreeChange::staged(install::Staging staging) {
   fetch();
 }
 
+ArtifactSource TreeChange::source_of_release() const {
+  const auto& release = preparation_->release;
+  ArtifactSource source;
+  source.mirrors = release.mirrors;
+  source.trackers = release.trackers;
+  source.dht_allowed = release.dht_allowed && host_.settings().dht;
+  return source;
+}
+
 void TreeChange::make_artifacts() {
   const auto& release = preparation_->release;
   for (std::size_t i = 0; i < release.components.size(); ++i) {
@@ -135,16 +144,13 @@ void TreeChange::make_artifacts() {
       artifacts_.push_back(nullptr);
       continue;
     }
-    ArtifactSource source;
+    auto source = source_of_release();
     source.id = component.artifact;
     source.torrent = component.torrent;
     source.piece_hashes = component.target.piece_hashes;
     source.index = component.target.index;
     source.image = staged.image;
     source.map = std::make_shared<content::ImageMap>(*component.target.component);
-    source.mirrors = release.mirrors;
-    source.trackers = release.trackers;
-    source.dht_allowed = release.dht_allowed && host_.settings().dht;
     source.forgives_mirrors = std::ranges::any_of(deltas_, &DeltaFetch::given_up);
     artifacts_.push_back(
         std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));

@@ -43,6 +43,7 @@ class TreeChange final : public ChangeRunner {
   void stage();
   void staged(install::Staging staging);
   void fetch();
+  ArtifactSource source_of_release() const;  // where its artifacts come from: mirrors, trackers
   void make_artifacts();
   void check_fetched();
   void verify();

@@ -60,18 +60,14 @@ void TreeChange::fetch_deltas(std::vector<std::optional<install::StagedComponent
 
 std::shared_ptr<Artifact> TreeChange::make_delta(std::size_t component,
                                                  install::StagedComponent& staged) {
-  const auto& release = preparation_->release;
-  const auto& delta = *release.components[component].delta;
-  ArtifactSource source;
+  const auto& delta = *preparation_->release.components[component].delta;
+  auto source = source_of_release();
   source.id = delta.artifact->info_hash;
   source.torrent = delta.torrent;
   source.piece_hashes = delta.piece_hashes;
   source.index = delta.index;
   source.image = staged.image;
   source.map = std::make_shared<content::ImageMap>(install::delta_component(*delta.artifact));
-  source.mirrors = release.mirrors;
-  source.trackers = release.trackers;
-  source.dht_allowed = release.dht_allowed && host_.settings().dht;
   return std::make_shared<Artifact>(context_, std::move(source), std::move(staged.have),
                                     std::move(staged.partial));
 }
