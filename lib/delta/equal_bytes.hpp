@@ -8,6 +8,8 @@
 
 namespace shoal::delta {
 
+static_assert(std::endian::native == std::endian::little, "equal_prefix() counts from the low end");
+
 // The number of equal bytes from the beginning, at most `limit`.
 inline std::uint64_t equal_prefix(const std::uint8_t* a, const std::uint8_t* b,
                                   std::uint64_t limit) {
@@ -17,7 +19,7 @@ inline std::uint64_t equal_prefix(const std::uint8_t* a, const std::uint8_t* b,
     std::uint64_t right = 0;
     std::memcpy(&left, a + at, 8);
     std::memcpy(&right, b + at, 8);
-    // Little-endian, as every machine this runs on: the lowest bit is of the first byte.
+    // The lowest bit is of the first byte.
     if (left != right) return at + static_cast<unsigned>(std::countr_zero(left ^ right)) / 8;
   }
   while (at < limit && a[at] == b[at]) ++at;

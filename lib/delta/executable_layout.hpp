@@ -82,8 +82,7 @@ struct ExecutableLayout {
 inline constexpr std::uint64_t kMaxExecutableBytes = 1ULL << 30;  // larger files are plain data
 
 // Gives an empty layout for anything but a 64-bit little-endian x86 ELF file. Of one that is not
-// linked only the types are looked at. Errors: the
-// source's only.
+// linked only the types are looked at. Errors: the source's only.
 Result<ExecutableLayout> read_layout(const ByteSource& file);
 
 }  // namespace shoal::delta
