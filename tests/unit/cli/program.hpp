@@ -23,6 +23,7 @@ class Process {
     if (output.empty()) output = (folder_ / "out").string();
     words.insert(words.begin(), {SHOAL_PROGRAM, "--socket", socket});
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;

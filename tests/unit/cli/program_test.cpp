@@ -53,10 +53,11 @@ TEST(Program, BadUsageIsNamedAndAsJsonWhereThatIsAskedFor) {
   Process option(harness, {"list", "--jsno"});
   EXPECT_EQ(option.wait(), 2);
   EXPECT_THAT(option.err(), HasSubstr("there is no option '--jsno'; did you mean '--json'?"));
-  for (std::vector<std::string> words : {std::vector<std::string>{"instal", "game", "--json"},
-                                         {"--json", "install"},
-                                         {"--json", "consent", "maybe"},
-                                         {"--json"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"instal", "game", "--json"},
+        {"--json", "install"},
+        {"--json", "consent", "maybe"},
+        {"--json"}}) {
     Process json(harness, words);
     EXPECT_EQ(json.wait(), 2);
     EXPECT_THAT(json.err(), IsEmpty());
@@ -102,7 +103,8 @@ TEST(Program, ARepositorysDamagedProductsAreShownWithTheRemedy) {
   ASSERT_TRUE(repository) << json.out();
   ASSERT_EQ(repository->problems.size(), 1U);
   EXPECT_EQ(repository->problems[0].product, "game");
-  for (std::vector<std::string> words : {std::vector<std::string>{"repo", "list"}, {"status"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"repo", "list"}, {"status"}}) {
     Process shown(harness, words);
     EXPECT_EQ(shown.wait(), 0);
     EXPECT_THAT(shown.out(), HasSubstr("channels.json is damaged"));
