@@ -1,4 +1,4 @@
-// Mask, match, plan parts, then window by window: predict as the decoder will, and write down what
+// Find covers, plan parts, then window by window: predict as the decoder will, and write down what
 // is different. Programs are predicted twice: the first time shows which addresses need a fix.
 #include "delta/encode.hpp"
 
@@ -7,140 +7,13 @@
 
 #include "delta/address_fixes.hpp"
 #include "delta/block.hpp"
-#include "delta/mask.hpp"
-#include "delta/match.hpp"
-#include "delta/match_groups.hpp"
+#include "delta/find_covers.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
 namespace {
 
-constexpr std::uint64_t kMinCover = 8;                // shorter ones cost more than they save
-constexpr std::uint64_t kSuffixCost = 5;              // bytes for each that a suffix array is of
 constexpr std::uint64_t kMinProgramBytes = 4 * 1024;  // covered by an old program, to translate it
-
-// A tree's files, and what is known of them.
-struct Side {
-  const std::vector<ByteView>& files;
-  std::vector<MemorySource> sources;
-  std::vector<std::shared_ptr<const ReferenceFinder>> finders;
-  std::vector<std::uint64_t> starts;  // of each file, one after another, and the end
-
-  bool is_program(std::size_t file) const { return !finders[file]->layout().empty(); }
-};
-
-Result<Side> look_at(const std::vector<ByteView>& files, const StopToken& stop) {
-  Side side{files, {}, {}, {0}};
-  for (const auto& file : files) side.sources.emplace_back(file);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    SHOAL_TRY(stop.check());
-    SHOAL_ASSIGN(auto layout, read_layout(side.sources[i]));
-    SHOAL_ASSIGN(auto finder, ReferenceFinder::make(side.sources[i], std::move(layout)));
-    side.finders.push_back(std::make_shared<ReferenceFinder>(std::move(finder)));
-    side.starts.push_back(side.starts.back() + files[i].size());
-  }
-  return side;
-}
-
-// Programs, and objects and others whose references are not known.
-bool is_elf(ByteView file) {
-  constexpr std::string_view kMagic = "\177ELF";
-  return as_text(file.first(std::min(file.size(), kMagic.size()))) == kMagic;
-}
-
-void add_units(const Side& side, std::size_t file, std::vector<Unit>& units) {
-  const std::uint64_t size = side.files[file].size();
-  const std::uint64_t most = side.is_program(file) ? size : kMaxPartBytes;
-  for (std::uint64_t at = 0; at < size; at += most) {
-    units.push_back({file, at, std::min(most, size - at)});
-  }
-}
-
-// What the matcher sees of some units: their bytes one after another, references masked.
-struct Masked {
-  Bytes bytes;
-  std::vector<FileSpan> spans;
-  std::vector<std::uint64_t> positions;  // of each unit, in the tree's files one after another
-
-  std::size_t span_at(std::uint64_t at) const {
-    const auto after = std::ranges::upper_bound(spans, at, {}, &FileSpan::begin);
-    return static_cast<std::size_t>(after - spans.begin()) - 1;
-  }
-};
-
-Result<Masked> mask(const Side& side, const std::vector<Unit>& units, const StopToken& stop) {
-  Masked masked;
-  std::uint64_t size = 0;
-  for (const auto& unit : units) size += unit.size;
-  masked.bytes.reserve(size);
-  for (const auto& unit : units) {
-    SHOAL_TRY(stop.check());
-    const bool program = side.is_program(unit.file);
-    masked.spans.push_back({masked.bytes.size(), unit.size, is_elf(side.files[unit.file])});
-    masked.positions.push_back(side.starts[unit.file] + unit.offset);
-    const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
-    if (program) {
-      SHOAL_ASSIGN(const auto bytes, mask_references(plain, *side.finders[unit.file]));
-      masked.bytes.insert(masked.bytes.end(), bytes.begin(), bytes.end());
-    } else {
-      masked.bytes.insert(masked.bytes.end(), plain.begin(), plain.end());
-    }
-  }
-  return masked;
-}
-
-// Cuts covers where a unit ends, on either side, and gives them positions in the trees.
-void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked& fresh,
-                std::vector<Cover>& covers) {
-  for (Cover cover : found) {
-    while (cover.size > 0) {
-      const std::size_t from = old.span_at(cover.old_begin);
-      const std::size_t to = fresh.span_at(cover.new_begin);
-      const std::uint64_t in_old = cover.old_begin - old.spans[from].begin;
-      const std::uint64_t in_new = cover.new_begin - fresh.spans[to].begin;
-      const std::uint64_t size =
-          std::min({cover.size, old.spans[from].size - in_old, fresh.spans[to].size - in_new});
-      if (size >= kMinCover) {
-        covers.push_back({old.positions[from] + in_old, fresh.positions[to] + in_new, size});
-      }
-      cover = {cover.old_begin + size, cover.new_begin + size, cover.size - size};
-    }
-  }
-}
-
-// Covers of all new files, in order. Files that stay as they are cost no search, and their old
-// bytes are not searched either.
-Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
-                                       const EncodeOptions& options) {
-  std::vector<Cover> covers;
-  std::vector<bool> same(old.files.size());
-  std::vector<Unit> old_units, new_units;
-  const auto equal = equal_files(old.files, fresh.files);
-  for (std::size_t i = 0; i < equal.size(); ++i) {
-    if (!equal[i]) {
-      add_units(fresh, i, new_units);
-      continue;
-    }
-    covers.push_back({old.starts[*equal[i]], fresh.starts[i], fresh.files[i].size()});
-    same[*equal[i]] = true;
-  }
-  for (std::size_t i = 0; i < same.size(); ++i) {
-    if (!same[i]) add_units(old, i, old_units);
-  }
-  // One half for the copies, the other for the suffix array.
-  const auto groups =
-      group_units(old.files, old_units, fresh.files, new_units, options.memory_bytes / 2);
-  for (const auto& group : groups) {
-    SHOAL_ASSIGN(const auto old_masked, mask(old, group.old_units, options.stop));
-    SHOAL_ASSIGN(const auto new_masked, mask(fresh, group.new_units, options.stop));
-    const MatchOptions limits{options.memory_bytes / 2 / kSuffixCost};
-    SHOAL_ASSIGN(const auto found,
-                 match(old_masked.bytes, new_masked.bytes, new_masked.spans, limits, options.stop));
-    add_covers(found, old_masked, new_masked, covers);
-  }
-  std::ranges::sort(covers, {}, &Cover::new_begin);
-  return covers;
-}
 
 class Encoder {
  public:
@@ -344,7 +217,7 @@ Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const EncodeOptions& options) {
   SHOAL_ASSIGN(const auto old, look_at(old_files, options.stop));
   SHOAL_ASSIGN(const auto fresh, look_at(new_files, options.stop));
-  SHOAL_ASSIGN(auto covers, find_covers(old, fresh, options));
+  SHOAL_ASSIGN(auto covers, find_covers(old, fresh, options.memory_bytes, options.stop));
   return Encoder(old, fresh, new_files, std::move(covers), options).run();
 }
 

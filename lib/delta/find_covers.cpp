@@ -1,0 +1,116 @@
+// Mask, match, and give what was found its place in the trees.
+#include "delta/find_covers.hpp"
+
+#include <algorithm>
+
+#include "delta/block.hpp"
+#include "delta/mask.hpp"
+#include "delta/match.hpp"
+#include "delta/match_groups.hpp"
+
+namespace shoal::delta {
+namespace {
+
+constexpr std::uint64_t kMinCover = 8;    // shorter ones cost more than they save
+constexpr std::uint64_t kSuffixCost = 5;  // bytes for each that a suffix array is of
+
+// Programs, and objects and others whose references are not known.
+bool is_elf(ByteView file) {
+  constexpr std::string_view kMagic = "\177ELF";
+  return as_text(file.first(std::min(file.size(), kMagic.size()))) == kMagic;
+}
+
+void add_units(const Side& side, std::size_t file, std::vector<Unit>& units) {
+  const std::uint64_t size = side.files[file].size();
+  const std::uint64_t most = side.is_program(file) ? size : kMaxPartBytes;
+  for (std::uint64_t at = 0; at < size; at += most) {
+    units.push_back({file, at, std::min(most, size - at)});
+  }
+}
+
+// What the matcher sees of some units: their bytes one after another, references masked.
+struct Masked {
+  Bytes bytes;
+  std::vector<FileSpan> spans;
+  std::vector<std::uint64_t> positions;  // of each unit, in the tree's files one after another
+
+  std::size_t span_at(std::uint64_t at) const {
+    const auto after = std::ranges::upper_bound(spans, at, {}, &FileSpan::begin);
+    return static_cast<std::size_t>(after - spans.begin()) - 1;
+  }
+};
+
+Result<Masked> mask(const Side& side, const std::vector<Unit>& units, const StopToken& stop) {
+  Masked masked;
+  std::uint64_t size = 0;
+  for (const auto& unit : units) size += unit.size;
+  masked.bytes.reserve(size);
+  for (const auto& unit : units) {
+    SHOAL_TRY(stop.check());
+    const bool program = side.is_program(unit.file);
+    masked.spans.push_back({masked.bytes.size(), unit.size, is_elf(side.files[unit.file])});
+    masked.positions.push_back(side.starts[unit.file] + unit.offset);
+    const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
+    if (program) {
+      SHOAL_ASSIGN(const auto bytes, mask_references(plain, *side.finders[unit.file]));
+      masked.bytes.insert(masked.bytes.end(), bytes.begin(), bytes.end());
+    } else {
+      masked.bytes.insert(masked.bytes.end(), plain.begin(), plain.end());
+    }
+  }
+  return masked;
+}
+
+// Cuts covers where a unit ends, on either side, and gives them positions in the trees.
+void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked& fresh,
+                std::vector<Cover>& covers) {
+  for (Cover cover : found) {
+    while (cover.size > 0) {
+      const std::size_t from = old.span_at(cover.old_begin);
+      const std::size_t to = fresh.span_at(cover.new_begin);
+      const std::uint64_t in_old = cover.old_begin - old.spans[from].begin;
+      const std::uint64_t in_new = cover.new_begin - fresh.spans[to].begin;
+      const std::uint64_t size =
+          std::min({cover.size, old.spans[from].size - in_old, fresh.spans[to].size - in_new});
+      if (size >= kMinCover) {
+        covers.push_back({old.positions[from] + in_old, fresh.positions[to] + in_new, size});
+      }
+      cover = {cover.old_begin + size, cover.new_begin + size, cover.size - size};
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
+                                       std::uint64_t memory_bytes, const StopToken& stop) {
+  std::vector<Cover> covers;
+  std::vector<bool> same(old.files.size());
+  std::vector<Unit> old_units, new_units;
+  const auto equal = equal_files(old.files, fresh.files);
+  for (std::size_t i = 0; i < equal.size(); ++i) {
+    if (!equal[i]) {
+      add_units(fresh, i, new_units);
+      continue;
+    }
+    covers.push_back({old.starts[*equal[i]], fresh.starts[i], fresh.files[i].size()});
+    same[*equal[i]] = true;
+  }
+  for (std::size_t i = 0; i < same.size(); ++i) {
+    if (!same[i]) add_units(old, i, old_units);
+  }
+  // One half for the copies, the other for the suffix array.
+  const auto groups = group_units(old.files, old_units, fresh.files, new_units, memory_bytes / 2);
+  for (const auto& group : groups) {
+    SHOAL_ASSIGN(const auto old_masked, mask(old, group.old_units, stop));
+    SHOAL_ASSIGN(const auto new_masked, mask(fresh, group.new_units, stop));
+    const MatchOptions limits{memory_bytes / 2 / kSuffixCost};
+    SHOAL_ASSIGN(const auto found,
+                 match(old_masked.bytes, new_masked.bytes, new_masked.spans, limits, stop));
+    add_covers(found, old_masked, new_masked, covers);
+  }
+  std::ranges::sort(covers, {}, &Cover::new_begin);
+  return covers;
+}
+
+}  // namespace shoal::delta
