@@ -171,9 +171,12 @@ class Decoder {
     SHOAL_TRY(options_.stop.check());
     auto window = spare_window();
     SHOAL_TRY(job.open->predictor.predict(job.begin, job.size, *window));
-    SHOAL_TRY(apply_window(*window, job.shares));
     const auto& part = job.open->part;
-    SHOAL_TRY(options_.write(part.file, part.file_offset + job.begin, window->bytes));
+    if (auto fits = apply_window(*window, job.shares); fits) {
+      SHOAL_TRY(options_.write(part.file, part.file_offset + job.begin, window->bytes));
+    } else if (!options_.leaves_out || !options_.leaves_out()) {
+      return fits;
+    }
     std::lock_guard lock(spare_mutex_);
     spare_.push_back(std::move(window));
     return {};

@@ -185,6 +185,26 @@ TEST(DeltaDamage, APlanOfManyWindowsIsFollowedInBatches) {
   EXPECT_GT(written, kFiles - 100);
 }
 
+// One old file that was changed costs what is made from it, not all that follows.
+TEST(DeltaDamage, WindowsThatDoNotFitCanBeLeftOut) {
+  const Program program(6, 40);
+  Random random(12);
+  const Bytes plain = random_bytes(random, 5000);
+  const Files new_files = {program.link(20, 16), edited(random, plain, 10)};
+  const auto made = make_delta({program.link(0, 0), plain}, new_files);
+  int left_out = 0;
+  for (int i = 0; i < 50; ++i) {
+    Bytes other = program.link(0, 0);
+    for (int n = 0; n < 20; ++n)
+      other[below(random, other.size())] = static_cast<std::uint8_t>(random());
+    const auto applied = apply_delta({other, plain}, sizes_of(new_files), made.delta, nullptr,
+                                     [&] { return ++left_out > 0; });
+    ASSERT_TRUE(applied) << applied.error().describe();
+    EXPECT_TRUE(applied->back() == new_files.back());
+  }
+  EXPECT_GT(left_out, 0);
+}
+
 TEST(DeltaDamage, AnOldFileThatIsAnotherOneEndsSafely) {
   const Program program(6, 40);
   const Files new_files = {program.link(20, 16)};

@@ -33,7 +33,8 @@ inline Made make_delta(const Files& old_files, const Files& new_files,
 }
 
 inline Result<Files> apply_delta(const Files& old_files, const std::vector<std::uint64_t>& sizes,
-                                 ByteView delta, WorkerPool* workers = nullptr) {
+                                 ByteView delta, WorkerPool* workers = nullptr,
+                                 std::function<bool()> leaves_out = {}) {
   std::vector<MemorySource> sources;
   for (const auto& file : old_files) sources.emplace_back(ByteView(file));
   std::vector<const ByteSource*> pointers;
@@ -42,6 +43,7 @@ inline Result<Files> apply_delta(const Files& old_files, const std::vector<std::
   for (const auto size : sizes) made.emplace_back(size);
   DecodeOptions options;
   options.workers = workers;
+  options.leaves_out = std::move(leaves_out);
   options.read = [&](MutableByteView out) -> Result<void> {
     if (out.size() > delta.size()) return fail(ErrorKind::metadata_invalid, "the delta ends early");
     std::copy_n(delta.begin(), out.size(), out.begin());
