@@ -52,6 +52,7 @@ json to_json(const publish::TreeDeltaReport& report) {
             {"literals", kinds.literal_bytes}}},
           {"wrong_references", kinds.wrong_references},
           {"covers", kinds.covers},
+          {"compressed_members", kinds.members},
           {"warnings", report.warnings},
           {"files", file_costs_json(report.files)}};
 }

@@ -62,6 +62,70 @@ Result<AddressMap> read_addresses(content::ByteReader& plan) {
   return AddressMap(ranges, end);
 }
 
+void write_packing(content::ByteWriter& plan, const Part& part) {
+  if (!part.packing) {
+    plan.varint(0);
+    return;
+  }
+  const auto& settings = part.packing->settings;
+  for (const auto number :
+       {settings.level, settings.memory_level, settings.window_bits, settings.strategy}) {
+    plan.varint(number);
+  }
+  plan.varint(part.packing->packed_size);
+  plan.varint(part.members.size());
+  for (const auto& member : part.members) {
+    plan.varint(member.file);
+    plan.varint(member.offset);
+    plan.varint(member.packed_size);
+    plan.varint(member.plain_size);
+  }
+}
+
+Result<std::optional<Packing>> read_packing(content::ByteReader& plan) {
+  SHOAL_ASSIGN(const auto level, plan.varint());
+  if (level == 0) return std::nullopt;
+  SHOAL_ASSIGN(const auto memory_level, plan.varint());
+  SHOAL_ASSIGN(const auto window_bits, plan.varint());
+  SHOAL_ASSIGN(const auto strategy, plan.varint());
+  SHOAL_ASSIGN(const auto packed_size, plan.varint());
+  for (const auto number : {level, memory_level, window_bits, strategy}) {
+    if (number > UINT8_MAX) return bad("settings of deflate that there are not");
+  }
+  const Packing packing{
+      {static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(memory_level),
+       static_cast<std::uint8_t>(window_bits), static_cast<std::uint8_t>(strategy)},
+      packed_size};
+  if (!is_valid(packing.settings)) return bad("settings of deflate that there are not");
+  if (packed_size == 0) return bad("an empty member");
+  return packing;
+}
+
+Result<std::vector<OldMember>> read_members(content::ByteReader& plan, const OldSpace& old) {
+  SHOAL_ASSIGN(const auto count, plan.varint());
+  if (count > kMaxPartMembers) return bad("too many members in a part");
+  std::vector<OldMember> members;
+  std::uint64_t left = kMaxMemberBytes;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    OldMember member;
+    SHOAL_ASSIGN(member.file, plan.varint());
+    SHOAL_ASSIGN(member.offset, plan.varint());
+    SHOAL_ASSIGN(member.packed_size, plan.varint());
+    SHOAL_ASSIGN(member.plain_size, plan.varint());
+    if (member.file >= old.file_count()) return bad("a member of a file that is not there");
+    const std::uint64_t size = old.file(member.file).size();
+    if (member.offset > size || member.packed_size > size - member.offset ||
+        member.packed_size > kMaxMemberBytes) {
+      return bad("a member beyond its old file");
+    }
+    if (member.plain_size == 0 || member.plain_size > left)
+      return bad("members that are too large");
+    left -= member.plain_size;
+    members.push_back(member);
+  }
+  return members;
+}
+
 Result<std::vector<Cover>> read_covers(content::ByteReader& plan, std::uint64_t part_size,
                                        const OldSpace& old) {
   SHOAL_ASSIGN(const auto count, plan.varint());
@@ -127,6 +191,7 @@ Result<BlockHeader> parse_block_header(ByteView bytes) {
 
 void write_part(content::ByteWriter& plan, const Part& part) {
   plan.varint(part.size);
+  write_packing(plan, part);
   plan.varint(part.covers.size());
   Cover last;
   for (const auto& cover : part.covers) {
@@ -149,8 +214,14 @@ Result<Part> read_part(content::ByteReader& plan, const PartContext& context) {
   part.file = context.file;
   part.file_offset = context.file_offset;
   SHOAL_ASSIGN(part.size, plan.varint());
-  if (part.size == 0 || part.size > context.rest) return bad("a part beyond its file");
-  SHOAL_ASSIGN(part.covers, read_covers(plan, part.size, context.old));
+  SHOAL_ASSIGN(part.packing, read_packing(plan));
+  if (part.size == 0 || part.file_size() > context.rest) return bad("a part beyond its file");
+  if (part.packing) {
+    if (part.size > kMaxMemberBytes) return bad("a member that is too large");
+    SHOAL_ASSIGN(part.members, read_members(plan, context.old));
+  }
+  const MemberSpace space(context.old, part.members);
+  SHOAL_ASSIGN(part.covers, read_covers(plan, part.size, space.space()));
   SHOAL_ASSIGN(const auto programs, plan.varint());
   if (programs > kMaxPartPrograms) return bad("too many programs in a part");
   if (programs == 0) return part;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <span>
 
 #include "base/worker_pool.hpp"
 #include "delta/block.hpp"
@@ -22,13 +23,25 @@ constexpr std::size_t kBatchItems = kMaxPartCovers;
 
 // A part with its predictor; shared by the windows that are still to be made.
 struct OpenPart {
-  OpenPart(const OldSpace& old, Part planned) : part(std::move(planned)), predictor(old, part) {}
+  OpenPart(const OldSpace& old, Part planned)
+      : part(std::move(planned)), space(old, part.members), predictor(space.space(), part) {}
   const Part part;
+  MemberSpace space;
   const Predictor predictor;
+
+  // Of a packed part, whose windows are made in order, one at a time:
+  std::optional<Deflater> deflater;
+  std::uint64_t packed = 0;  // bytes written
+  bool lost = false;         // left out from here on
+
+  void release() {
+    space.release();
+    deflater.reset();
+  }
 };
 
 struct WindowJob {
-  std::shared_ptr<const OpenPart> open;
+  std::shared_ptr<OpenPart> open;
   std::uint64_t begin = 0;  // in the part
   std::uint64_t size = 0;
   WindowShares shares;
@@ -123,7 +136,7 @@ class Decoder {
   void advance(std::uint64_t size) {
     in_part_ += size;
     if (in_part_ < open_->part.size) return;
-    in_file_ += open_->part.size;
+    in_file_ += open_->part.file_size();
     open_.reset();
     if (in_file_ < new_sizes_[file_]) return;
     ++file_;
@@ -144,7 +157,20 @@ class Decoder {
   }
 
   Result<void> make_windows(const std::vector<WindowJob>& jobs) {
-    return for_each(jobs.size(), [&](std::size_t i) { return make_window(jobs[i]); });
+    std::vector<std::span<const WindowJob>> tasks;
+    for (const auto& job : jobs) {
+      const bool goes_on =
+          !tasks.empty() && job.open->part.packing && tasks.back().front().open == job.open;
+      if (goes_on) {
+        tasks.back() = {tasks.back().data(), tasks.back().size() + 1};
+      } else {
+        tasks.emplace_back(&job, 1);
+      }
+    }
+    return for_each(tasks.size(), [&](std::size_t i) -> Result<void> {
+      for (const auto& job : tasks[i]) SHOAL_TRY(make_window(job));
+      return {};
+    });
   }
 
   // On all workers; the first error.
@@ -169,17 +195,48 @@ class Decoder {
 
   Result<void> make_window(const WindowJob& job) {
     SHOAL_TRY(options_.stop.check());
+    if (job.open->lost) return {};
     auto window = spare_window();
-    SHOAL_TRY(job.open->predictor.predict(job.begin, job.size, *window));
-    const auto& part = job.open->part;
-    if (auto fits = apply_window(*window, job.shares); fits) {
-      SHOAL_TRY(options_.write(part.file, part.file_offset + job.begin, window->bytes));
-    } else if (!options_.leaves_out || !options_.leaves_out()) {
-      return fits;
+    const auto made = fill_window(job, *window);
+    if (!made) {
+      const bool misfit = made.error().kind == ErrorKind::metadata_invalid;
+      if (!misfit || !options_.leaves_out || !options_.leaves_out()) return made;
+      job.open->lost = job.open->part.packing.has_value();
+      job.open->release();
     }
     std::lock_guard lock(spare_mutex_);
     spare_.push_back(std::move(window));
     return {};
+  }
+
+  Result<void> fill_window(const WindowJob& job, Predictor::Window& window) {
+    SHOAL_TRY(job.open->predictor.predict(job.begin, job.size, window));
+    SHOAL_TRY(apply_window(window, job.shares));
+    const auto& part = job.open->part;
+    if (part.packing) return pack_window(job, window.bytes);
+    return options_.write(part.file, part.file_offset + job.begin, window.bytes);
+  }
+
+  // Compressed as the publisher's tool did, which the encoder has tried.
+  Result<void> pack_window(const WindowJob& job, ByteView plain) {
+    OpenPart& open = *job.open;
+    const auto& part = open.part;
+    const bool last = job.begin + job.size == part.size;
+    if (!open.deflater) open.deflater.emplace(part.packing->settings);
+    SHOAL_TRY(open.deflater->add(plain, last, [&](ByteView packed) -> Result<void> {
+      if (packed.size() > part.packing->packed_size - open.packed) return packs_otherwise();
+      const std::uint64_t at = part.file_offset + open.packed;
+      open.packed += packed.size();
+      return options_.write(part.file, at, packed);
+    }));
+    if (!last) return {};
+    open.release();
+    if (open.packed != part.packing->packed_size) return packs_otherwise();
+    return {};
+  }
+
+  static std::unexpected<Error> packs_otherwise() {
+    return bad("a member is compressed otherwise than when it was published");
   }
 
   // There are as many as threads; fresh memory for each window would cost more than its copying.
@@ -198,7 +255,7 @@ class Decoder {
   // Where the delta is:
   std::size_t file_ = 0;
   std::uint64_t in_file_ = 0;  // of the open part, or of the next
-  std::shared_ptr<const OpenPart> open_;
+  std::shared_ptr<OpenPart> open_;
   std::uint64_t in_part_ = 0;
   std::mutex spare_mutex_;
   std::vector<std::unique_ptr<Predictor::Window>> spare_;

@@ -22,7 +22,8 @@ struct EncodeOptions {
   std::function<void(std::uint64_t bytes)> progress;  // new bytes encoded so far; may be empty
 };
 
-// What became of the new bytes; the four add up to all of them.
+// What became of the new bytes; the four add up to all of them. Those of compressed members count
+// as what they hold.
 struct EncodeStatistics {
   std::uint64_t literal_bytes = 0;     // nothing old predicts them
   std::uint64_t difference_bytes = 0;  // covered, but not equal
@@ -30,6 +31,7 @@ struct EncodeStatistics {
   std::uint64_t equal_bytes = 0;
   std::uint64_t wrong_references = 0;
   std::uint64_t covers = 0;
+  std::uint64_t members = 0;      // compressed ones that are made again from what they hold
   std::uint64_t delta_bytes = 0;  // written
   // Of them, by stream: plan, literals, reference gaps and errors, difference gaps and values.
   std::array<std::uint64_t, 6> stream_bytes{};

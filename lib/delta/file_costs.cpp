@@ -25,9 +25,11 @@ void FileCosts::part(const Part& part, const OldSpace& old) {
   FileCost& sum = cost(part.file);
   std::uint64_t order = 0;  // the end of the cover before, in the old file
   for (const auto& cover : part.covers) {
-    sum.covered_bytes += cover.size;
+    // A member's bytes count as much as they take in the file.
+    const std::uint64_t size = cover.size * part.file_size() / part.size;
+    sum.covered_bytes += size;
     const bool elsewhere = old.file_at(cover.old_begin) != most->first;
-    if (elsewhere || cover.old_begin < order) sum.moved_bytes += cover.size;
+    if (elsewhere || cover.old_begin < order) sum.moved_bytes += size;
     if (!elsewhere) order = cover.old_end();
   }
   part_bytes_ += part.covers.size() * kCoverBytes;

@@ -20,11 +20,13 @@ bool is_elf(ByteView file) {
   return as_text(file.first(std::min(file.size(), kMagic.size()))) == kMagic;
 }
 
+// Programs are looked at whole; other files in stretches, their opened members apart.
 void add_units(const Side& side, std::size_t file, std::vector<Unit>& units) {
-  const std::uint64_t size = side.files[file].size();
-  const std::uint64_t most = side.is_program(file) ? size : kMaxPartBytes;
-  for (std::uint64_t at = 0; at < size; at += most) {
-    units.push_back({file, at, std::min(most, size - at)});
+  for (const auto& stretch : side.closed_stretches(file)) {
+    const std::uint64_t most = side.is_program(file) ? stretch.size : kMaxPartBytes;
+    for (std::uint64_t at = 0; at < stretch.size; at += most) {
+      units.push_back({file, stretch.offset + at, std::min(most, stretch.size - at)});
+    }
   }
 }
 

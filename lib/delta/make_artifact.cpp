@@ -28,6 +28,7 @@ void add(EncodeStatistics& sum, const EncodeStatistics& more) {
   sum.equal_bytes += more.equal_bytes;
   sum.wrong_references += more.wrong_references;
   sum.covers += more.covers;
+  sum.members += more.members;
   sum.delta_bytes += more.delta_bytes;
   for (std::size_t i = 0; i < sum.stream_bytes.size(); ++i) {
     sum.stream_bytes[i] += more.stream_bytes[i];

@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "delta/tree_side.hpp"
 
 namespace shoal::delta {
-
-// A file, or a stretch of one that is plain data and large.
-struct Unit {
-  std::size_t file = 0;
-  std::uint64_t offset = 0;
-  std::uint64_t size = 0;
-};
 
 struct MatchGroup {
   std::vector<Unit> old_units;  // in order; those that the new ones resemble

@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "delta/deflate.hpp"
+#include "delta/member_source.hpp"
 #include "delta/old_space.hpp"
 #include "delta/references.hpp"
 #include "delta/translation.hpp"
@@ -20,15 +23,28 @@ struct OldProgram {
   std::vector<AddressFix> fixes;                  // by old address
 };
 
-// The unit of planning: a new file, or a stretch of a large one. Windows of it are predicted
-// independently of each other, on any thread.
+// How a part's bytes stand in their file: compressed.
+struct Packing {
+  DeflateSettings settings;
+  std::uint64_t packed_size = 0;
+};
+
+// The unit of planning: a new file, or a stretch of a large one, or what a compressed member of it
+// holds. Windows of it are predicted independently of each other, on any thread; a member's by one
+// at a time.
 struct Part {
   std::size_t file = 0;           // of the new files
   std::uint64_t file_offset = 0;  // of its first byte
-  std::uint64_t size = 0;
-  std::vector<Cover> covers;  // old positions in the old space, new ones in the part; in order
+  std::uint64_t size = 0;         // that windows make
+  std::optional<Packing> packing;
+  std::vector<OldMember> members;  // of the old space, for a packed part
+  // Old positions in the old space, and behind it the members; new ones in the part; in order.
+  std::vector<Cover> covers;
   std::vector<OldProgram> programs;
   AddressMap new_addresses;  // of the new file; empty without programs
+
+  // What it takes in its file.
+  std::uint64_t file_size() const { return packing ? packing->packed_size : size; }
 };
 
 // The translations of a part, made once for all its windows.

@@ -47,7 +47,7 @@ ONLY_HEADERS = {
 
 # Third-party headers that one module hides from all others: prefix -> module.
 OWNED = {"sqlite3": "store", "curl/": "edge", "libtorrent/": "swarm", "lzma.h": "delta",
-         "divsufsort.h": "delta"}
+         "divsufsort.h": "delta", "zlib.h": "delta"}
 
 # Headers that cost seconds to compile: in .cpp files, and in headers that stay within their module.
 HEAVY = ("libtorrent/", "boost/asio", "boost/beast", "nlohmann/", "CLI/", "toml++/", "curl/",

@@ -1,29 +1,46 @@
-// The blocks of a delta, decoded against two small old files, one of them a program: as they are,
-// and with the six streams of one block taken apart, which no mutation of packed bytes would reach.
+// The blocks of a delta, decoded against three small old files, one of them a program and one a
+// compressed member: as they are, and with the six streams of one block taken apart, which no
+// mutation of packed bytes would reach.
 #include <algorithm>
 #include <array>
 
 #include "../unit/delta/samples.hpp"
 #include "delta/block.hpp"
 #include "delta/decode.hpp"
+#include "delta/deflate.hpp"
 #include "fuzzer.hpp"
 
 namespace {
 
 using namespace shoal;
 
-const std::array<Bytes, 2>& delta_old_files() {
-  static const std::array<Bytes, 2> files = [] {
+Bytes deflated(const Bytes& plain) {
+  Bytes packed;
+  delta::Deflater deflater({});
+  fuzz::require(deflater
+                    .add(plain, true,
+                         [&](ByteView bytes) -> Result<void> {
+                           packed.insert(packed.end(), bytes.begin(), bytes.end());
+                           return {};
+                         })
+                    .has_value(),
+                "what is compressed is there");
+  return packed;
+}
+
+const std::array<Bytes, 3>& delta_old_files() {
+  static const std::array<Bytes, 3> files = [] {
     delta::test::Random random(1);
-    return std::array<Bytes, 2>{delta::test::random_bytes(random, 3000),
-                                delta::test::Program(2, 12).link(12, 0)};
+    return std::array<Bytes, 3>{delta::test::random_bytes(random, 3000),
+                                delta::test::Program(2, 12).link(12, 0),
+                                deflated(Bytes(1000, 'a'))};
   }();
   return files;
 }
 
 void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
   const auto& old = delta_old_files();
-  const delta::MemorySource first(old[0]), second(old[1]);
+  const delta::MemorySource first(old[0]), second(old[1]), third(old[2]);
   std::vector<std::vector<bool>> made;
   for (const auto size : new_sizes) made.emplace_back(size);
   delta::DecodeOptions options;
@@ -43,16 +60,16 @@ void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
     }
     return {};
   };
-  if (!delta::decode({&first, &second}, new_sizes, options)) return;
+  if (!delta::decode({&first, &second, &third}, new_sizes, options)) return;
   for (const auto& file : made)
     fuzz::require(std::ranges::all_of(file, [](bool byte) { return byte; }),
                   "a success made every byte");
 }
 
-// Two bytes, little endian, say how many new bytes there are, and ten more how long streams 1 to 5
-// are; those follow, and the plan is the rest.
+// Seven numbers of two bytes, little endian: how many new bytes there are, how long streams 1 to 5
+// are, and the new file. The streams follow, and the plan is the rest.
 void decode_streams(ByteView bytes) {
-  constexpr std::size_t kNumbers = delta::kStreamCount;
+  constexpr std::size_t kNumbers = delta::kStreamCount + 1;
   if (bytes.size() < 2 * kNumbers) return;
   const auto number = [&](std::size_t i) -> std::size_t {
     return bytes[2 * i] | (static_cast<std::size_t>(bytes[2 * i + 1]) << 8);
@@ -66,7 +83,7 @@ void decode_streams(ByteView bytes) {
     streams[i % delta::kStreamCount] = {delta::kStored, size, Bytes(part.begin(), part.end())};
     rest = rest.subspan(size);
   }
-  decode_delta(delta::format_block(number(0), streams), {number(0)});
+  decode_delta(delta::format_block(number(0), streams), {number(kNumbers - 1)});
 }
 
 }  // namespace

@@ -158,8 +158,8 @@ TEST(DeltaDamage, APlanOfManyWindowsIsFollowedInBatches) {
   content::ByteWriter plan;
   for (std::size_t i = 0; i < kFiles; ++i) {
     const bool last = i + 1 == kFiles;
-    for (const unsigned number : {last ? 2U : 1U, 0U, 0U}) plan.varint(number);  // part
-    for (const unsigned share : {1U, 0U, 0U, 0U, 0U}) plan.varint(share);        // window
+    for (const unsigned number : {last ? 2U : 1U, 0U, 0U, 0U}) plan.varint(number);  // part
+    for (const unsigned share : {1U, 0U, 0U, 0U, 0U}) plan.varint(share);            // window
   }
   std::array<PackedStream, kStreamCount> streams;
   streams[0].bytes = plan.take();

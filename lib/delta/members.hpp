@@ -1,0 +1,29 @@
+// Compressed members of a file: deflate streams in zip archives, in gzip and PNG files, and, behind
+// a zlib header, in whatever pak an engine makes. Private to the encoder.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/stop_token.hpp"
+
+namespace shoal::delta {
+
+// A raw deflate stream (RFC 1951) within a file, its header and checksum left outside.
+struct Member {
+  std::uint64_t offset = 0;
+  std::uint64_t packed_size = 0;
+  std::uint64_t plain_size = 0;
+  std::uint32_t adler32 = 1;  // of the plain bytes
+  std::uint8_t header = 0;    // the second byte of a zlib header: a hint at the level; or 0
+
+  std::uint64_t end() const { return offset + packed_size; }
+};
+
+// In order, without overlap. Only those whose checksum fits, and that are worth the trouble:
+// at least 64 bytes packed, at most kMaxMemberBytes (block.hpp) plain. Errors: cancelled.
+Result<std::vector<Member>> find_members(ByteView file, const StopToken& stop);
+
+}  // namespace shoal::delta

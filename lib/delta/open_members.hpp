@@ -1,0 +1,19 @@
+// Which compressed members are matched by what they hold: new ones that are not in the old tree as
+// they are, and that zlib makes again; and the old ones that they may be made from. Private to the
+// encoder.
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.hpp"
+#include "base/stop_token.hpp"
+#include "delta/tree_side.hpp"
+
+namespace shoal::delta {
+
+// `memory_bytes`: for what the opened members hold, of each side; those beyond stay closed. Errors:
+// cancelled.
+Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes,
+                          const StopToken& stop);
+
+}  // namespace shoal::delta
