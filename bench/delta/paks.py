@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes two synthetic game updates, each a folder OLD and a folder NEW with one pak:
+"""Makes two synthetic game updates, each a folder OLD and a folder NEW with one pak (or several, of --mb each):
 
-    bench/delta/paks.py FOLDER [--mb 244] [--seed 1]
+    bench/delta/paks.py FOLDER [--mb 244] [--seed 1] [--paks 1] [--only plain|deflated]
 
 FOLDER/plain/{old,new}/game.pak holds assets as they are, FOLDER/deflated/… the same assets, each
 compressed by zlib. Between the versions 5 % of the assets are edited, 2 % are added, and a block of
@@ -72,16 +72,20 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--mb", type=int, default=244)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--paks", type=int, default=1)
+    parser.add_argument("--only", choices=("plain", "deflated"))
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    old, size = [], 0
-    while size < options.mb * 1_000_000:
-        old.append(asset(rng))
-        size += len(old[-1])
-    new = next_version(rng, old)
-    for name, deflate in (("plain", False), ("deflated", True)):
-        write_pak(options.folder / name / "old" / "game.pak", old, deflate)
-        write_pak(options.folder / name / "new" / "game.pak", new, deflate)
+    for number in range(options.paks):
+        old, size = [], 0
+        while size < options.mb * 1_000_000:
+            old.append(asset(rng))
+            size += len(old[-1])
+        new = next_version(rng, old)
+        pak = f"game{number or ''}.pak"
+        for name in [options.only] if options.only else ("plain", "deflated"):
+            write_pak(options.folder / name / "old" / pak, old, name == "deflated")
+            write_pak(options.folder / name / "new" / pak, new, name == "deflated")
 
 
 if __name__ == "__main__":
