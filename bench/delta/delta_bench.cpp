@@ -2,7 +2,7 @@
 // every byte, and prints what the delta holds, the seconds and the peak memory of both. Files are
 // taken in order of their paths; names, modes and links are not part of what is measured.
 //
-//   delta_bench OLD NEW [--delta FILE] [--memory-mb N]
+//   delta_bench OLD NEW [--delta FILE] [--memory-mb N] [--threads N]
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -160,6 +160,7 @@ int run_decoder(const char* old_root, const char* new_root, const std::string& d
 int encode_main(int argc, char** argv) {
   std::string delta_path = "/tmp/delta_bench." + std::to_string(::getpid());
   bool keep = false;
+  unsigned threads = std::max(1U, std::thread::hardware_concurrency());
   EncodeOptions options;
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -168,10 +169,14 @@ int encode_main(int argc, char** argv) {
       keep = true;
     } else if (name == "--memory-mb") {
       options.memory_bytes = std::strtoull(argv[i + 1], nullptr, 10) << 20;
+    } else if (name == "--threads") {
+      threads = std::max(1U, static_cast<unsigned>(std::strtoul(argv[i + 1], nullptr, 10)));
     } else {
       die("unknown option " + name);
     }
   }
+  WorkerPool workers(std::max(1U, threads - 1));  // the calling thread works, too
+  if (threads > 1) options.workers = &workers;
   const auto start = std::chrono::steady_clock::now();
   auto old_files = open_tree(argv[1]);
   auto new_files = open_tree(argv[2]);
@@ -220,7 +225,7 @@ int main(int argc, char** argv) {
     return shoal::delta::decode_main(argv[2], argv[3], argv[4]);
   }
   if (argc < 3) {
-    std::cerr << "usage: delta_bench OLD NEW [--delta FILE] [--memory-mb N]\n";
+    std::cerr << "usage: delta_bench OLD NEW [--delta FILE] [--memory-mb N] [--threads N]\n";
     return 2;
   }
   return shoal::delta::encode_main(argc, argv);

@@ -7,9 +7,9 @@
 #include <mutex>
 #include <span>
 
-#include "base/worker_pool.hpp"
 #include "delta/block.hpp"
 #include "delta/damaged.hpp"
+#include "delta/for_each.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
@@ -73,7 +73,7 @@ class Decoder {
       SHOAL_TRY(options_.read(packed[i]));
     }
     Streams streams;
-    SHOAL_TRY(for_each(kStreamCount, [&](std::size_t i) -> Result<void> {
+    SHOAL_TRY(for_each(options_.workers, kStreamCount, [&](std::size_t i) -> Result<void> {
       const auto& entry = header.streams[i];
       SHOAL_ASSIGN(streams[i], unpack_stream(entry.method, entry.plain_size, packed[i]));
       packed[i] = {};
@@ -167,30 +167,10 @@ class Decoder {
         tasks.emplace_back(&job, 1);
       }
     }
-    return for_each(tasks.size(), [&](std::size_t i) -> Result<void> {
+    return for_each(options_.workers, tasks.size(), [&](std::size_t i) -> Result<void> {
       for (const auto& job : tasks[i]) SHOAL_TRY(make_window(job));
       return {};
     });
-  }
-
-  // On all workers; the first error.
-  Result<void> for_each(std::size_t count, const std::function<Result<void>(std::size_t)>& body) {
-    if (options_.workers == nullptr || count < 2) {
-      for (std::size_t i = 0; i < count; ++i) SHOAL_TRY(body(i));
-      return {};
-    }
-    std::mutex mutex;
-    Result<void> outcome;
-    options_.workers->parallel_for(count, [&](std::size_t i) {
-      {
-        std::lock_guard lock(mutex);
-        if (!outcome) return;
-      }
-      auto made = body(i);
-      std::lock_guard lock(mutex);
-      if (!made && outcome) outcome = std::move(made);
-    });
-    return outcome;
   }
 
   Result<void> make_window(const WindowJob& job) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/worker_pool.hpp"
 #include "delta/address_fixes.hpp"
 #include "delta/block.hpp"
 #include "delta/find_covers.hpp"
@@ -15,6 +16,7 @@ namespace shoal::delta {
 namespace {
 
 constexpr std::uint64_t kMembersShare = 8;  // of the memory, for the opened members of each side
+constexpr std::size_t kMaxWaiting = 7;      // blocks kept while another is made: about 4 MiB each
 constexpr std::uint64_t kMinProgramBytes = 4 * 1024;  // covered by an old program, to translate it
 
 std::uint64_t opened_bytes(const Side& side) {
@@ -34,6 +36,7 @@ class Encoder {
   Result<EncodeStatistics> run() {
     for (std::size_t file = 0; file < fresh_.tree_files; ++file) SHOAL_TRY(write_file(file));
     SHOAL_TRY(end_block());
+    SHOAL_TRY(pack_blocks());
     statistics_.files = costs_.take();
     return statistics_;
   }
@@ -263,17 +266,42 @@ class Encoder {
   Result<void> end_block() {
     if (block_new_bytes_ == 0) return {};
     stream(streams_, Stream::plan) = plan_.take();
-    std::array<PackedStream, kStreamCount> packed;
-    for (std::size_t i = 0; i < kStreamCount; ++i) {
-      packed[i] = pack_stream(streams_[i]);
-      statistics_.stream_bytes[i] += packed[i].bytes.size();
-    }
-    const Bytes block = format_block(block_new_bytes_, packed);
-    statistics_.delta_bytes += block.size();
-    costs_.block(block.size());
+    costs_.end_block();
+    ended_.push_back({block_new_bytes_, std::move(streams_)});
     plan_ = {};
     streams_ = {};
     block_new_bytes_ = 0;
+    const std::size_t workers = options_.workers == nullptr ? 0 : options_.workers->size();
+    return ended_.size() <= std::min(workers, kMaxWaiting) ? Result<void>() : pack_blocks();
+  }
+
+  // Several at once: one stream of a block is often larger than all others together.
+  Result<void> pack_blocks() {
+    SHOAL_TRY(options_.stop.check());
+    std::vector<ByteView> plain;
+    for (const auto& block : ended_) {
+      plain.insert(plain.end(), block.streams.begin(), block.streams.end());
+    }
+    auto packed = pack_streams(plain, options_.workers);
+    for (std::size_t i = 0; i < ended_.size(); ++i) {
+      std::array<PackedStream, kStreamCount> streams;
+      std::move(packed.begin() + static_cast<std::ptrdiff_t>(i * kStreamCount),
+                packed.begin() + static_cast<std::ptrdiff_t>((i + 1) * kStreamCount),
+                streams.begin());
+      SHOAL_TRY(write_block(ended_[i].new_bytes, streams));
+    }
+    ended_.clear();
+    return {};
+  }
+
+  Result<void> write_block(std::uint64_t new_bytes,
+                           const std::array<PackedStream, kStreamCount>& streams) {
+    for (std::size_t i = 0; i < kStreamCount; ++i) {
+      statistics_.stream_bytes[i] += streams[i].bytes.size();
+    }
+    const Bytes block = format_block(new_bytes, streams);
+    statistics_.delta_bytes += block.size();
+    costs_.block(block.size());
     return options_.write(block);
   }
 
@@ -286,6 +314,11 @@ class Encoder {
   content::ByteWriter plan_;
   Streams streams_;
   std::uint64_t block_new_bytes_ = 0;
+  struct Ended {
+    std::uint64_t new_bytes;
+    Streams streams;
+  };
+  std::vector<Ended> ended_;  // blocks not packed yet
   EncodeStatistics statistics_;
   FileCosts costs_;
   std::uint64_t done_ = 0;  // new bytes
@@ -296,11 +329,12 @@ class Encoder {
 Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
                                 const std::vector<ByteView>& new_files,
                                 const EncodeOptions& options) {
-  SHOAL_ASSIGN(auto old, look_at(old_files, options.stop));
-  SHOAL_ASSIGN(auto fresh, look_at(new_files, options.stop));
-  SHOAL_TRY(open_members(old, fresh, options.memory_bytes / kMembersShare, options.stop));
+  WorkerPool* const workers = options.workers;
+  SHOAL_ASSIGN(auto old, look_at(old_files, workers, options.stop));
+  SHOAL_ASSIGN(auto fresh, look_at(new_files, workers, options.stop));
+  SHOAL_TRY(open_members(old, fresh, options.memory_bytes / kMembersShare, workers, options.stop));
   const std::uint64_t left = options.memory_bytes - opened_bytes(old) - opened_bytes(fresh);
-  SHOAL_ASSIGN(auto covers, find_covers(old, fresh, left, options.stop));
+  SHOAL_ASSIGN(auto covers, find_covers(old, fresh, left, workers, options.stop));
   return Encoder(old, fresh, std::move(covers), options).run();
 }
 

@@ -10,6 +10,9 @@
 #include "base/stop_token.hpp"
 #include "delta/file_costs.hpp"
 
+namespace shoal {
+class WorkerPool;
+}
 namespace shoal::delta {
 
 struct EncodeOptions {
@@ -17,6 +20,7 @@ struct EncodeOptions {
   // file come on top. Less memory finds less where trees are larger than about 400 MB together.
   std::uint64_t memory_bytes = 2ULL << 30;
   StopToken stop;
+  WorkerPool* workers = nullptr;  // null: all on the calling thread; the delta is the same
   // Bytes of the delta, in order. Errors end the encoding.
   std::function<Result<void>(ByteView)> write;
   std::function<void(std::uint64_t bytes)> progress;  // new bytes encoded so far; may be empty

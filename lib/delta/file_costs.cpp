@@ -42,18 +42,24 @@ void FileCosts::window(std::size_t file, std::uint64_t size, std::uint64_t block
   part_bytes_ = 0;
 }
 
+void FileCosts::end_block() {
+  ended_.push_back(std::move(shares_));
+  shares_.clear();
+  plain_bytes_ = 0;
+}
+
 void FileCosts::block(std::uint64_t packed_bytes) {
+  const auto& shares = ended_.front();
   std::uint64_t all = 0;
-  for (const auto& share : shares_) all += share.plain_bytes;
-  for (const auto& share : shares_) {
+  for (const auto& share : shares) all += share.plain_bytes;
+  for (const auto& share : shares) {
     // Neither factor is beyond 2^32: a block is at most 16 MiB.
     const std::uint64_t until = packed_bytes * share.plain_bytes / all;
     cost(share.file).delta_bytes += until;
     packed_bytes -= until;
     all -= share.plain_bytes;
   }
-  shares_.clear();
-  plain_bytes_ = 0;
+  ended_.pop_front();
 }
 
 }  // namespace shoal::delta

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 namespace shoal::delta {
@@ -21,9 +22,11 @@ struct FileCost {
 
 class FileCosts {
  public:
-  // In the order of encoding: a part, its windows, and a block after the last window in it.
+  // In the order of encoding: a part, its windows, and the block's end after the last window in it.
+  // What the blocks cost may be known later; in the same order.
   void part(const Part& part, const OldSpace& old);
   void window(std::size_t file, std::uint64_t size, std::uint64_t block_plain_bytes);
+  void end_block();
   void block(std::uint64_t packed_bytes);
   std::vector<FileCost> take() { return std::move(files_); }
 
@@ -35,7 +38,8 @@ class FileCosts {
     std::size_t file;
     std::uint64_t plain_bytes;
   };
-  std::vector<Share> shares_;      // of the open block
+  std::vector<Share> shares_;  // of the open block
+  std::deque<std::vector<Share>> ended_;
   std::uint64_t plain_bytes_ = 0;  // of the open block so far
   std::uint64_t part_bytes_ = 0;   // of the part's plan, to be charged to its first window
 };

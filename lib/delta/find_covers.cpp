@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "delta/block.hpp"
+#include "delta/for_each.hpp"
 #include "delta/mask.hpp"
 #include "delta/match.hpp"
 #include "delta/match_groups.hpp"
@@ -42,24 +43,26 @@ struct Masked {
   }
 };
 
-Result<Masked> mask(const Side& side, const std::vector<Unit>& units, const StopToken& stop) {
+Result<Masked> mask(const Side& side, const std::vector<Unit>& units, WorkerPool* workers,
+                    const StopToken& stop) {
   Masked masked;
   std::uint64_t size = 0;
-  for (const auto& unit : units) size += unit.size;
-  masked.bytes.reserve(size);
   for (const auto& unit : units) {
-    SHOAL_TRY(stop.check());
-    const bool program = side.is_program(unit.file);
-    masked.spans.push_back({masked.bytes.size(), unit.size, is_elf(side.files[unit.file])});
+    masked.spans.push_back({size, unit.size, is_elf(side.files[unit.file])});
     masked.positions.push_back(side.starts[unit.file] + unit.offset);
-    const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
-    if (program) {
-      SHOAL_ASSIGN(const auto bytes, mask_references(plain, *side.finders[unit.file]));
-      masked.bytes.insert(masked.bytes.end(), bytes.begin(), bytes.end());
-    } else {
-      masked.bytes.insert(masked.bytes.end(), plain.begin(), plain.end());
-    }
+    size += unit.size;
   }
+  masked.bytes.resize(size);
+  const auto mask_unit = [&](std::size_t i) -> Result<void> {
+    SHOAL_TRY(stop.check());
+    const auto& unit = units[i];
+    const auto plain = side.files[unit.file].subspan(unit.offset, unit.size);
+    const auto out = MutableByteView(masked.bytes).subspan(masked.spans[i].begin, unit.size);
+    std::ranges::copy(plain, out.begin());
+    if (side.is_program(unit.file)) mask_references(plain, *side.finders[unit.file], out);
+    return {};
+  };
+  SHOAL_TRY(for_each(workers, units.size(), mask_unit));
   return masked;
 }
 
@@ -85,7 +88,8 @@ void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked
 }  // namespace
 
 Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
-                                       std::uint64_t memory_bytes, const StopToken& stop) {
+                                       std::uint64_t memory_bytes, WorkerPool* workers,
+                                       const StopToken& stop) {
   std::vector<Cover> covers;
   std::vector<bool> same(old.files.size());
   std::vector<Unit> old_units, new_units;
@@ -104,11 +108,11 @@ Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
   // One half for the copies, the other for the suffix array.
   const auto groups = group_units(old.files, old_units, fresh.files, new_units, memory_bytes / 2);
   for (const auto& group : groups) {
-    SHOAL_ASSIGN(const auto old_masked, mask(old, group.old_units, stop));
-    SHOAL_ASSIGN(const auto new_masked, mask(fresh, group.new_units, stop));
+    SHOAL_ASSIGN(const auto old_masked, mask(old, group.old_units, workers, stop));
+    SHOAL_ASSIGN(const auto new_masked, mask(fresh, group.new_units, workers, stop));
     const MatchOptions limits{memory_bytes / 2 / kSuffixCost};
-    SHOAL_ASSIGN(const auto found,
-                 match(old_masked.bytes, new_masked.bytes, new_masked.spans, limits, stop));
+    SHOAL_ASSIGN(const auto found, match(old_masked.bytes, new_masked.bytes, new_masked.spans,
+                                         limits, workers, stop));
     add_covers(found, old_masked, new_masked, covers);
   }
   std::ranges::sort(covers, {}, &Cover::new_begin);

@@ -15,6 +15,7 @@ namespace shoal::delta {
 // Files that stay as they are cost no search, and their old bytes are not searched either.
 // `memory_bytes`: for copies and suffix arrays. Errors: cancelled.
 Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
-                                       std::uint64_t memory_bytes, const StopToken& stop);
+                                       std::uint64_t memory_bytes, WorkerPool* workers,
+                                       const StopToken& stop);
 
 }  // namespace shoal::delta

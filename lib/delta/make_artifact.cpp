@@ -61,6 +61,7 @@ Result<MadeArtifact> make_artifact(const ChunkedTree& old_tree, const ChunkedTre
     EncodeOptions encoding;
     encoding.memory_bytes = shares.codec_bytes;
     encoding.stop = options.stop;
+    encoding.workers = options.workers;
     encoding.write = options.write;
     encoding.progress = [&](std::uint64_t bytes) {
       if (options.progress) options.progress(done + bytes, total);

@@ -16,6 +16,7 @@ struct MakeOptions {
   std::function<Result<void>(ByteView)> write;                            // the blocks, in order
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // new bytes; may be empty
   StopToken stop;
+  WorkerPool* workers = nullptr;  // null: all on the calling thread; the delta is the same
 };
 
 struct MadeArtifact {

@@ -22,20 +22,19 @@ std::uint32_t digest(ByteView bytes) {
 
 }  // namespace
 
-Result<Bytes> mask_references(ByteView file, const ReferenceFinder& finder) {
+void mask_references(ByteView file, const ReferenceFinder& finder, MutableByteView masked) {
   std::vector<Reference> references;
   constexpr auto kBlock = ReferenceFinder::kBlockBytes;
   for (std::uint64_t block = 0; block * kBlock < file.size(); ++block) {
     const auto rest = file.subspan(block * kBlock);
     finder.find(block, rest.first(std::min<std::size_t>(kBlock, rest.size())), references);
   }
-  Bytes masked(file.begin(), file.end());
   for (const auto& reference : references) {
     std::memset(masked.data() + reference.offset, 0, reference.width());
     masked[reference.offset] = static_cast<std::uint8_t>(reference.kind) + 1;
   }
   const auto& addresses = finder.layout().addresses;
-  const Bytes first_pass = masked;
+  const Bytes first_pass(masked.begin(), masked.end());
   for (const auto& reference : references) {
     const auto here = addresses.address_of(reference.offset).value_or(0);
     const auto value = load_value(file.data() + reference.offset, reference.width());
@@ -50,7 +49,6 @@ Result<Bytes> mask_references(ByteView file, const ReferenceFinder& finder) {
     store_value(masked.data() + reference.offset, token, 4);
     if (reference.width() == 8) masked[reference.offset + 4] = 0;
   }
-  return masked;
 }
 
 }  // namespace shoal::delta

@@ -7,8 +7,8 @@
 
 namespace shoal::delta {
 
-// The bytes of one file as the matcher sees them. A file without references stays as it is.
-// Errors: the source's.
-Result<Bytes> mask_references(ByteView file, const ReferenceFinder& finder);
+// `masked`, a copy of the file, becomes what the matcher sees. A file without references stays as
+// it is.
+void mask_references(ByteView file, const ReferenceFinder& finder, MutableByteView masked);
 
 }  // namespace shoal::delta

@@ -8,6 +8,7 @@
 
 #include "delta/equal_bytes.hpp"
 #include "delta/extend.hpp"
+#include "delta/for_each.hpp"
 #include "delta/suffix_search.hpp"
 
 namespace shoal::delta {
@@ -179,23 +180,27 @@ Cover clipped(const Cover& run, std::uint64_t begin, std::uint64_t end) {
 
 Result<std::vector<Cover>> match(ByteView old, ByteView fresh,
                                  const std::vector<FileSpan>& fresh_files,
-                                 const MatchOptions& options, const StopToken& stop) {
+                                 const MatchOptions& options, WorkerPool* workers,
+                                 const StopToken& stop) {
   SHOAL_ASSIGN(const auto runs, match_runs(old, fresh, stop));
   const std::uint64_t limit = std::min<std::uint64_t>(options.suffix_bytes, INT32_MAX / 2);
   const Gathered gathered = gather_unused(old, runs, limit);
   const SuffixSearch search(gathered.bytes);
-  std::vector<Cover> covers;
-  auto run = runs.begin();
-  for (const auto& file : fresh_files) {
+  std::vector<std::vector<Cover>> found(fresh_files.size());
+  const auto match_file = [&](std::size_t i) -> Result<void> {
+    const auto& file = fresh_files[i];
     const std::uint64_t end = file.begin + file.size;
     FileMatcher matcher(old, fresh, gathered, search, file);
+    auto run = std::ranges::upper_bound(runs, file.begin, {}, &Cover::new_end);
     for (; run != runs.end() && run->new_begin < end; ++run) {
       SHOAL_TRY(matcher.add(clipped(*run, file.begin, end), stop));
-      if (run->new_end() > end) break;  // goes on in the next file
     }
-    SHOAL_ASSIGN(const auto found, matcher.finish(stop));
-    covers.insert(covers.end(), found.begin(), found.end());
-  }
+    SHOAL_ASSIGN(found[i], matcher.finish(stop));
+    return {};
+  };
+  SHOAL_TRY(for_each(workers, fresh_files.size(), match_file));
+  std::vector<Cover> covers;
+  for (const auto& some : found) covers.insert(covers.end(), some.begin(), some.end());
   return covers;
 }
 

@@ -10,6 +10,9 @@
 #include "base/stop_token.hpp"
 #include "delta/translation.hpp"
 
+namespace shoal {
+class WorkerPool;
+}
 namespace shoal::delta {
 
 struct MatchOptions {
@@ -29,7 +32,8 @@ struct FileSpan {
 // that was worth adding, are the same. Errors: cancelled.
 Result<std::vector<Cover>> match(ByteView old, ByteView fresh,
                                  const std::vector<FileSpan>& fresh_files,
-                                 const MatchOptions& options, const StopToken& stop);
+                                 const MatchOptions& options, WorkerPool* workers,
+                                 const StopToken& stop);
 
 // Long runs of equal bytes, in order, without overlap in the new bytes: every 64th old position is
 // looked up by hash from every new one. Linear in time; 4 to 8 bytes of memory for 64 old bytes.

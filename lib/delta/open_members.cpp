@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "delta/for_each.hpp"
 #include "delta/match_groups.hpp"
 
 namespace shoal::delta {
@@ -18,12 +19,15 @@ constexpr int kTries =
 // Members of one side, of the files that the other side does not have.
 using Found = std::vector<std::vector<Member>>;  // by file
 
-Result<Found> find(const Side& side, const std::vector<bool>& stays, const StopToken& stop) {
+Result<Found> find(const Side& side, const std::vector<bool>& stays, WorkerPool* workers,
+                   const StopToken& stop) {
   Found found(side.tree_files);
-  for (std::size_t file = 0; file < side.tree_files; ++file) {
-    if (stays[file] || side.is_program(file)) continue;
+  const auto find_in = [&](std::size_t file) -> Result<void> {
+    if (stays[file] || side.is_program(file)) return {};
     SHOAL_ASSIGN(found[file], find_members(side.files[file], stop));
-  }
+    return {};
+  };
+  SHOAL_TRY(for_each(workers, side.tree_files, find_in));
   return found;
 }
 
@@ -138,7 +142,7 @@ Result<void> open_old(Side& side, const Found& found, std::uint64_t memory_bytes
 
 }  // namespace
 
-Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes,
+Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes, WorkerPool* workers,
                           const StopToken& stop) {
   std::vector<bool> old_stays(old.tree_files), new_stays(fresh.tree_files);
   const auto equal = equal_files(old.files, fresh.files);
@@ -146,9 +150,9 @@ Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes,
     new_stays[i] = equal[i].has_value();
     if (equal[i]) old_stays[*equal[i]] = true;
   }
-  SHOAL_ASSIGN(auto new_found, find(fresh, new_stays, stop));
+  SHOAL_ASSIGN(auto new_found, find(fresh, new_stays, workers, stop));
   if (std::ranges::all_of(new_found, [](const auto& one) { return one.empty(); })) return {};
-  SHOAL_ASSIGN(auto old_found, find(old, old_stays, stop));
+  SHOAL_ASSIGN(auto old_found, find(old, old_stays, workers, stop));
   drop_common(old, old_found, fresh, new_found);
   NewMembers opener(fresh, memory_bytes);
   for (std::size_t file = 0; file < new_found.size(); ++file) {

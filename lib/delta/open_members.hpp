@@ -9,11 +9,15 @@
 #include "base/stop_token.hpp"
 #include "delta/tree_side.hpp"
 
+namespace shoal {
+class WorkerPool;
+}
+
 namespace shoal::delta {
 
 // `memory_bytes`: for what the opened members hold, of each side; those beyond stay closed. Errors:
 // cancelled.
-Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes,
+Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes, WorkerPool* workers,
                           const StopToken& stop);
 
 }  // namespace shoal::delta

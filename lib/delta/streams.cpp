@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "delta/for_each.hpp"
+
 namespace shoal::delta {
 namespace {
 
@@ -45,18 +47,55 @@ Bytes compress(ByteView plain, const Setting& setting) {
   return packed;
 }
 
+using Packed = std::array<Bytes, kSettings.size()>;  // by setting; empty: not shorter, or not tried
+
+struct Job {
+  std::size_t stream;
+  std::size_t setting;
+  std::size_t size;
+};
+
+// The largest first, so that no worker is left with one at the end.
+void run(std::vector<Job>& jobs, const std::vector<ByteView>& plain, std::vector<Packed>& packed,
+         WorkerPool* workers) {
+  std::ranges::stable_sort(jobs, std::ranges::greater(), &Job::size);
+  const auto compressed = [&](std::size_t i) -> Result<void> {
+    const auto& job = jobs[i];
+    packed[job.stream][job.setting] = compress(plain[job.stream], kSettings[job.setting]);
+    return {};
+  };
+  (void)for_each(workers, jobs.size(), compressed);  // which has no errors
+}
+
+PackedStream shortest(ByteView plain, Packed& packed) {
+  std::size_t best = kSettings.size();
+  std::size_t size = plain.size();
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    if (packed[i].empty() || packed[i].size() >= size) continue;
+    size = packed[i].size();
+    best = i;
+  }
+  if (best == kSettings.size()) return {kStored, plain.size(), Bytes(plain.begin(), plain.end())};
+  return {method_of(kSettings[best]), plain.size(), std::move(packed[best])};
+}
+
 }  // namespace
 
-PackedStream pack_stream(ByteView plain) {
-  PackedStream best{kStored, plain.size(), Bytes(plain.begin(), plain.end())};
-  if (plain.empty()) return best;
-  for (const auto& setting : kSettings) {
-    Bytes packed = compress(plain, setting);
-    if (packed.empty() && best.method == kStored) break;  // nothing helps, and trying is slow
-    if (packed.empty() || packed.size() >= best.bytes.size()) continue;
-    best.method = method_of(setting);
-    best.bytes = std::move(packed);
+std::vector<PackedStream> pack_streams(const std::vector<ByteView>& plain, WorkerPool* workers) {
+  std::vector<Packed> packed(plain.size());
+  std::vector<Job> jobs;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (!plain[i].empty()) jobs.push_back({i, 0, plain[i].size()});
   }
+  run(jobs, plain, packed, workers);
+  std::vector<Job> others;
+  for (const auto& job : jobs) {
+    if (packed[job.stream][0].empty()) continue;  // nothing helps, and trying is slow
+    for (std::size_t i = 1; i < kSettings.size(); ++i) others.push_back({job.stream, i, job.size});
+  }
+  run(others, plain, packed, workers);
+  std::vector<PackedStream> best;
+  for (std::size_t i = 0; i < plain.size(); ++i) best.push_back(shortest(plain[i], packed[i]));
   return best;
 }
 

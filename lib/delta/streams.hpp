@@ -3,10 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 
+namespace shoal {
+class WorkerPool;
+}
 namespace shoal::delta {
 
 // What a delta says, by kind: like bytes together compress best.
@@ -36,8 +40,8 @@ struct PackedStream {
 };
 inline constexpr std::uint8_t kStored = 0;
 
-// Whatever is shortest of several settings.
-PackedStream pack_stream(ByteView plain);
+// Whatever is shortest of several settings; in the order of the plain ones.
+std::vector<PackedStream> pack_streams(const std::vector<ByteView>& plain, WorkerPool* workers);
 // Errors: metadata_invalid when the bytes do not give exactly plain_size bytes.
 Result<Bytes> unpack_stream(std::uint8_t method, std::uint64_t plain_size, ByteView packed);
 

@@ -4,16 +4,22 @@
 
 #include <algorithm>
 
+#include "delta/for_each.hpp"
+
 namespace shoal::delta {
 namespace {
 
-Result<void> add(Side& side, ByteView file, ExecutableLayout layout) {
-  const auto& source = side.sources.emplace_back(file);
-  SHOAL_ASSIGN(auto finder, ReferenceFinder::make(source, std::move(layout)));
-  side.finders.push_back(std::make_shared<ReferenceFinder>(std::move(finder)));
+void add(Side& side, ByteView file) {
+  side.sources.emplace_back(file);
   side.files.push_back(file);
+  side.finders.emplace_back();
   side.starts.push_back(side.starts.back() + file.size());
-  return {};
+}
+
+Result<std::shared_ptr<const ReferenceFinder>> finder_of(const ByteSource& source,
+                                                         ExecutableLayout layout) {
+  SHOAL_ASSIGN(auto finder, ReferenceFinder::make(source, std::move(layout)));
+  return std::make_shared<ReferenceFinder>(std::move(finder));
 }
 
 }  // namespace
@@ -32,18 +38,24 @@ std::vector<Unit> Side::closed_stretches(std::size_t file) const {
 
 Result<void> Side::open(OpenedMember member) {
   const auto& kept = members.emplace_back(std::move(member));
-  return add(*this, kept.plain, {});
+  add(*this, kept.plain);
+  SHOAL_ASSIGN(finders.back(), finder_of(sources.back(), {}));
+  return {};
 }
 
-Result<Side> look_at(const std::vector<ByteView>& files, const StopToken& stop) {
+Result<Side> look_at(const std::vector<ByteView>& files, WorkerPool* workers,
+                     const StopToken& stop) {
   Side side;
   side.starts.push_back(0);
   side.tree_files = files.size();
-  for (const auto& file : files) {
+  for (const auto& file : files) add(side, file);
+  const auto look = [&](std::size_t i) -> Result<void> {
     SHOAL_TRY(stop.check());
-    SHOAL_ASSIGN(auto layout, read_layout(MemorySource(file)));
-    SHOAL_TRY(add(side, file, std::move(layout)));
-  }
+    SHOAL_ASSIGN(auto layout, read_layout(side.sources[i]));
+    SHOAL_ASSIGN(side.finders[i], finder_of(side.sources[i], std::move(layout)));
+    return {};
+  };
+  SHOAL_TRY(for_each(workers, files.size(), look));
   return side;
 }
 

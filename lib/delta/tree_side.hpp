@@ -12,6 +12,9 @@
 #include "delta/members.hpp"
 #include "delta/references.hpp"
 
+namespace shoal {
+class WorkerPool;
+}
 namespace shoal::delta {
 
 // A compressed member that is matched by what it holds.
@@ -48,6 +51,7 @@ struct Side {
 };
 
 // The files outlive the side. Errors: cancelled.
-Result<Side> look_at(const std::vector<ByteView>& files, const StopToken& stop);
+Result<Side> look_at(const std::vector<ByteView>& files, WorkerPool* workers,
+                     const StopToken& stop);
 
 }  // namespace shoal::delta

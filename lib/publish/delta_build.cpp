@@ -66,6 +66,7 @@ Result<BuiltDelta> build_delta(const DeltaSide& old_side, const DeltaSide& new_s
   making.read_new = reader_of(new_side);
   making.progress = options.progress;
   making.stop = options.stop;
+  making.workers = &pool;
   making.write = [&](ByteView bytes) -> Result<void> {
     SHOAL_TRY(pwrite_all(out.blocks.get(), bytes, out.block_bytes, kBlocks));
     out.block_bytes += bytes.size();

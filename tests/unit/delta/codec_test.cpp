@@ -123,6 +123,48 @@ TEST(DeltaCodec, AStopEndsTheEncoding) {
   EXPECT_EQ(made.error().kind, ErrorKind::cancelled);
 }
 
+// Several blocks, files that share streams, programs, and bytes that nothing shortens.
+TEST(DeltaCodec, TheDeltaIsTheSameWhateverTheNumberOfWorkers) {
+  Random random(21);
+  const Program program(6, 40), other(7, 60);
+  const Bytes large = random_bytes(random, 50000);
+  const Bytes text(40000, 'a');
+  const Files old_files = {program.link(0, 0), other.link(0, 0), large, text};
+  const Files new_files = {edited(random, text, 20), other.link(8, 32),
+                           random_bytes(random, kBlockTargetBytes), edited(random, large, 50),
+                           program.link(20, 16)};
+  const auto alone = make_delta(old_files, new_files);
+  EXPECT_GT(alone.delta.size(), kBlockTargetBytes);
+  WorkerPool workers(3);
+  const auto made = make_delta(old_files, new_files, EncodeOptions{}.memory_bytes, &workers);
+  EXPECT_TRUE(made.delta == alone.delta);
+  ASSERT_EQ(made.statistics.files.size(), alone.statistics.files.size());
+  for (std::size_t i = 0; i < alone.statistics.files.size(); ++i) {
+    EXPECT_EQ(made.statistics.files[i].delta_bytes, alone.statistics.files[i].delta_bytes) << i;
+  }
+  const auto applied = apply_delta(old_files, sizes_of(new_files), alone.delta);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  EXPECT_TRUE(*applied == new_files);
+}
+
+TEST(DeltaCodec, AnErrorOrAStopEndsAllWorkers) {
+  Random random(22);
+  const Files old_files = {random_bytes(random, 3 * kMiB), random_bytes(random, 3 * kMiB)};
+  Files new_files = old_files;
+  for (auto& file : new_files) file = edited(random, file, 500);
+  WorkerPool workers(3);
+  EncodeOptions options;
+  options.workers = &workers;
+  options.write = [](ByteView) -> Result<void> { return fail(ErrorKind::io_error, "full"); };
+  const auto full = encode(views(old_files), views(new_files), options);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().kind, ErrorKind::io_error);
+  options.stop.request_stop();
+  const auto stopped = encode(views(old_files), views(new_files), options);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind, ErrorKind::cancelled);
+}
+
 // A delta is covered by a signed hash and its outcome by merkle roots; still, whatever bytes it
 // holds, the decoder ends, within its limits and inside the files.
 TEST(DeltaDamage, EveryTruncationIsAnError) {

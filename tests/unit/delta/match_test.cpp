@@ -23,7 +23,7 @@ std::uint64_t longest_by_hand(ByteView bytes, ByteView text) {
 
 std::vector<Cover> match_all(const Bytes& old, const Bytes& fresh) {
   const std::vector<FileSpan> files = {{0, fresh.size(), false}};
-  auto covers = match(old, fresh, files, {}, {});
+  auto covers = match(old, fresh, files, {}, nullptr, {});
   EXPECT_TRUE(covers);
   return covers ? *covers : std::vector<Cover>{};
 }

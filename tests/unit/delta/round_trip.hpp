@@ -18,9 +18,11 @@ struct Made {
 };
 
 inline Made make_delta(const Files& old_files, const Files& new_files,
-                       std::uint64_t memory_bytes = EncodeOptions{}.memory_bytes) {
+                       std::uint64_t memory_bytes = EncodeOptions{}.memory_bytes,
+                       WorkerPool* workers = nullptr) {
   Made made;
   EncodeOptions options;
+  options.workers = workers;
   options.memory_bytes = memory_bytes;
   options.write = [&](ByteView bytes) -> Result<void> {
     made.delta.insert(made.delta.end(), bytes.begin(), bytes.end());

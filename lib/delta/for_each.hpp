@@ -1,0 +1,36 @@
+// Loops over files, streams and windows, on all workers. Private to the codec. What they make has
+// its place by number, so that the outcome is the same whatever the number of workers.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <mutex>
+
+#include "base/error.hpp"
+#include "base/worker_pool.hpp"
+
+namespace shoal::delta {
+
+// body(i) for every i below `count`; without workers in order, on the calling thread. Nothing new
+// is begun after an error, and one of the errors is returned.
+inline Result<void> for_each(WorkerPool* workers, std::size_t count,
+                             const std::function<Result<void>(std::size_t)>& body) {
+  if (workers == nullptr || count < 2) {
+    for (std::size_t i = 0; i < count; ++i) SHOAL_TRY(body(i));
+    return {};
+  }
+  std::mutex mutex;
+  Result<void> outcome;
+  workers->parallel_for(count, [&](std::size_t i) {
+    {
+      std::lock_guard lock(mutex);
+      if (!outcome) return;
+    }
+    auto done = body(i);
+    std::lock_guard lock(mutex);
+    if (!done && outcome) outcome = std::move(done);
+  });
+  return outcome;
+}
+
+}  // namespace shoal::delta
