@@ -122,6 +122,10 @@ void TreeChange::staged(install::Staging staging) {
   record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
   record_.view.bytes.delta = std::max(before_.delta, staging_->delta_bytes);
   note_delta_errors();
+  context_.log.info("agent",
+                    "{} {}: staged: {} bytes reused, {} by delta ({} of them found), {} written",
+                    record_.view.product, record_.view.version, staging_->reused_bytes,
+                    staging_->delta_bytes, staging_->delta_found_bytes, staging_->written_bytes);
   if (context_.step) context_.step("stage.done");
   fetch();
 }

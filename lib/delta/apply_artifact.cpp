@@ -48,6 +48,12 @@ Result<void> apply_group(const Group& group, const ApplyOptions& options) {
     const auto& slice = group.new_slices[index];
     return options.write(slice.file, slice.offset + offset, bytes);
   };
+  if (options.wants) {
+    decoding.wants = [&](std::size_t index, std::uint64_t offset, std::uint64_t size) {
+      const auto& slice = group.new_slices[index];
+      return options.wants(slice.file, slice.offset + offset, size);
+    };
+  }
   SHOAL_TRY(decode(old_files, new_sizes, decoding));
   if (left != 0) return bad("a group has fewer blocks than its head says");
   return {};

@@ -14,7 +14,9 @@ struct ApplyOptions {
   std::function<Result<void>(FileIndex file, std::uint64_t offset, ByteView bytes)> write;
   // All slices of a group were written; on the calling thread. May be empty.
   std::function<Result<void>(const Group& group)> group_done;
-  std::function<bool()> leaves_out;  // as DecodeOptions::leaves_out
+  // As DecodeOptions::wants and leaves_out.
+  std::function<bool(FileIndex file, std::uint64_t offset, std::uint64_t size)> wants;
+  std::function<bool()> leaves_out;
   WorkerPool* workers = nullptr;
   StopToken stop;
 };

@@ -175,7 +175,7 @@ class Decoder {
 
   Result<void> make_window(const WindowJob& job) {
     SHOAL_TRY(options_.stop.check());
-    if (job.open->lost) return {};
+    if (job.open->lost || !is_wanted(job)) return {};
     auto window = spare_window();
     const auto made = fill_window(job, *window);
     if (!made) {
@@ -187,6 +187,16 @@ class Decoder {
     std::lock_guard lock(spare_mutex_);
     spare_.push_back(std::move(window));
     return {};
+  }
+
+  // Of a packed part, all or nothing.
+  bool is_wanted(const WindowJob& job) const {
+    const auto& part = job.open->part;
+    if (!options_.wants) return true;
+    if (!part.packing) return options_.wants(part.file, part.file_offset + job.begin, job.size);
+    if (job.begin > 0) return true;
+    job.open->lost = !options_.wants(part.file, part.file_offset, part.file_size());
+    return !job.open->lost;
   }
 
   Result<void> fill_window(const WindowJob& job, Predictor::Window& window) {

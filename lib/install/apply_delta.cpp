@@ -1,7 +1,8 @@
-// Group by group: one whose files are all there already, from a run that was killed, is passed
-// over. The decoder reads old files through an image that checks their stamps; for what is not as
-// it was it gets zeros, and the files of that group are then hashed before they count. Of the
-// others the hashes of their pieces, which are taken afterwards anyway, are proof enough.
+// Group by group: what is there already, from a run that was killed, is passed over, whole groups
+// and single windows. The decoder reads old files through an image that checks their stamps; for
+// what is not as it was it gets zeros, and the files of that group are then hashed before they
+// count. Of the others the hashes of their pieces, which are taken afterwards anyway, are proof
+// enough.
 #include "install/apply_delta.hpp"
 
 #include <fmt/core.h>
@@ -74,8 +75,9 @@ class DeltaApplier {
 
  private:
   void find_targets();
-  bool is_there(std::uint32_t file) const;
-  bool is_wanted(const delta::Group& group) const;
+  bool is_there(std::uint32_t file, std::uint64_t offset, std::uint64_t size) const;
+  bool wants(FileIndex made, std::uint64_t offset, std::uint64_t size);
+  bool is_wanted(const delta::Group& group);
   Result<void> read(MutableByteView out);
   Result<void> write(FileIndex made, std::uint64_t offset, ByteView bytes);
   Result<void> write_to(std::uint32_t file, std::uint64_t offset, ByteView bytes);
@@ -93,6 +95,7 @@ class DeltaApplier {
   std::vector<const delta::ByteSource*> old_files_;
   const std::uint64_t written_before_;
   std::uint64_t position_ = 0;  // in the delta
+  std::atomic<std::uint64_t> found_bytes_ = 0;
   // By file that the delta makes: the files by_delta that get its bytes.
   std::vector<std::vector<std::uint32_t>> targets_;
   std::vector<bool> doubtful_;  // by file that the delta makes
@@ -111,18 +114,31 @@ void DeltaApplier::find_targets() {
   }
 }
 
-bool DeltaApplier::is_there(std::uint32_t file) const {
-  auto [first, last] = work_.image.map().pieces_of(FileIndex(file));
-  for (auto piece = first; piece <= last; ++piece)
-    if (!work_.have.has(piece)) return false;
+bool DeltaApplier::is_there(std::uint32_t file, std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t piece_size = work_.image.map().piece_size();
+  const std::uint64_t begin = files_[file].offset + offset;
+  for (auto piece = begin / piece_size; piece <= (begin + size - 1) / piece_size; ++piece)
+    if (!work_.have.has(PieceIndex(static_cast<std::uint32_t>(piece)))) return false;
   return true;
 }
 
-bool DeltaApplier::is_wanted(const delta::Group& group) const {
-  return std::ranges::any_of(group.new_slices, [&](const delta::Slice& slice) {
-    return std::ranges::any_of(targets_[slice.file.value()],
-                               [&](auto file) { return !is_there(file); });
-  });
+// Whether something of the stretch is missing. What is not, is counted as found.
+bool DeltaApplier::wants(FileIndex made, std::uint64_t offset, std::uint64_t size) {
+  const auto& files = targets_[made.value()];
+  if (std::ranges::any_of(files, [&](auto file) { return !is_there(file, offset, size); }))
+    return true;
+  found_bytes_ += size * files.size();
+  return false;
+}
+
+bool DeltaApplier::is_wanted(const delta::Group& group) {
+  auto found_before = found_bytes_.load();
+  for (const auto& slice : group.new_slices) {
+    if (!wants(slice.file, slice.offset, slice.size)) continue;
+    found_bytes_ = found_before;  // to be asked window by window
+    return true;
+  }
+  return false;
 }
 
 Result<void> DeltaApplier::read(MutableByteView out) {
@@ -166,6 +182,9 @@ Result<void> DeltaApplier::make(const delta::Group& group) {
   options.old_files = old_files_;
   options.write = [this](FileIndex file, std::uint64_t offset, ByteView bytes) {
     return write(file, offset, bytes);
+  };
+  options.wants = [this](FileIndex file, std::uint64_t offset, std::uint64_t size) {
+    return wants(file, offset, size);
   };
   options.leaves_out = [this] { return missed_ = true; };
   options.workers = &work_.pool;
@@ -225,6 +244,7 @@ Result<DeltaOutcome> DeltaApplier::run() {
     begin += std::min(group.block_bytes, delta_bytes_ - begin);
   }
   SHOAL_TRY(settle());
+  outcome_.found_bytes = found_bytes_;
   outcome_.written_bytes = work_.image.written_bytes() - written_before_;
   if (work_.step) work_.step("delta.done");
   return outcome_;

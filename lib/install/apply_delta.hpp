@@ -25,7 +25,8 @@ struct DeltaWork {
 struct DeltaOutcome {
   std::vector<bool> made;  // by file: all of it is there
   std::uint64_t written_bytes = 0;
-  std::optional<Error> error;  // why some of them were not made, or not all groups
+  std::uint64_t found_bytes = 0;  // of the files that it makes: right already, so not made again
+  std::optional<Error> error;     // why some of them were not made, or not all groups
 };
 
 // Old files that are not what they were, and groups of the delta that cannot be decoded, cost the

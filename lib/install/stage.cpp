@@ -70,6 +70,7 @@ class ComponentStager {
   std::atomic<std::uint64_t> reused_bytes{0};
   std::atomic<std::uint64_t> written_bytes{0};
   std::uint64_t delta_bytes = 0;
+  std::uint64_t delta_found_bytes = 0;
   std::uint64_t resumed_bytes = 0;
 
  private:
@@ -213,6 +214,7 @@ Result<void> ComponentStager::apply(TreeImage& delta) {
   made_ = std::move(outcome.made);
   out_.delta_error = std::move(outcome.error);
   written_bytes += outcome.written_bytes;
+  delta_found_bytes = outcome.found_bytes;
   for (std::uint32_t f = 0; f < made_.size(); ++f) {
     if (!made_[f]) continue;
     coverage_.add(manifest_.files[f].offset, manifest_.files[f].size);
@@ -359,6 +361,7 @@ Result<Staging> stage(const BeneathDir& library, const std::string& change, cons
     staging.reused_bytes += stager.reused_bytes;
     staging.written_bytes += stager.written_bytes;
     staging.delta_bytes += stager.delta_bytes;
+    staging.delta_found_bytes += stager.delta_found_bytes;
     staging.resumed_bytes += stager.resumed_bytes;
   }
   if (step) step("stage.done");

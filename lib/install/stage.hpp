@@ -31,10 +31,11 @@ using DeltaImages = std::vector<std::shared_ptr<TreeImage>>;
 struct Staging {
   RelativePath folder;  // of the whole change, beneath the library
   std::vector<StagedComponent> components;
-  std::uint64_t reused_bytes = 0;   // taken from this disk
-  std::uint64_t delta_bytes = 0;    // made by deltas
-  std::uint64_t written_bytes = 0;  // by staging itself
-  std::uint64_t resumed_bytes = 0;  // found staged by an earlier run
+  std::uint64_t reused_bytes = 0;       // taken from this disk
+  std::uint64_t delta_bytes = 0;        // made by deltas, in this run or earlier
+  std::uint64_t written_bytes = 0;      // by staging itself
+  std::uint64_t resumed_bytes = 0;      // found staged by an earlier run
+  std::uint64_t delta_found_bytes = 0;  // of what deltas make: not made again
 
   explicit Staging(RelativePath staging_folder) : folder(std::move(staging_folder)) {}
 };

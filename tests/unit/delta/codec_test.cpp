@@ -247,6 +247,54 @@ TEST(DeltaDamage, WindowsThatDoNotFitCanBeLeftOut) {
   EXPECT_GT(left_out, 0);
 }
 
+// Bytes that must not be asked for up to some place.
+struct SourceWithout final : ByteSource {
+  SourceWithout(ByteView all, std::uint64_t first_readable) : bytes(all), from(first_readable) {}
+  std::uint64_t size() const override { return bytes.size(); }
+  Result<void> read(std::uint64_t offset, MutableByteView out) const override {
+    if (offset < from) return fail(ErrorKind::io_error, "read what is not wanted");
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+    return {};
+  }
+  ByteView bytes;
+  std::uint64_t from;
+};
+
+TEST(DeltaResume, WindowsThatAreNotWantedAreNeitherReadNorMade) {
+  Random random(13);
+  const Bytes old_file = random_bytes(random, 6 * kWindowBytes);
+  const Bytes new_file = edited(random, old_file, 40);
+  const auto made = make_delta({old_file}, {new_file});
+  constexpr std::uint64_t kWantedFrom = 4 * kWindowBytes;
+  SourceWithout source(old_file, kWantedFrom - kWindowBytes);
+  ByteView rest = made.delta;
+  Bytes out(new_file.size());
+  std::mutex mutex;
+  std::uint64_t written = 0;
+  WorkerPool workers(2);
+  DecodeOptions options;
+  options.workers = &workers;
+  options.read = [&](MutableByteView bytes) -> Result<void> {
+    std::copy_n(rest.begin(), bytes.size(), bytes.begin());
+    rest = rest.subspan(bytes.size());
+    return {};
+  };
+  options.wants = [&](std::size_t, std::uint64_t offset, std::uint64_t size) {
+    return offset + size > kWantedFrom;
+  };
+  options.write = [&](std::size_t, std::uint64_t offset, ByteView bytes) -> Result<void> {
+    std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::lock_guard lock(mutex);
+    written += bytes.size();
+    return {};
+  };
+  const auto decoded = decode({&source}, {new_file.size()}, options);
+  ASSERT_TRUE(decoded) << decoded.error().describe();
+  EXPECT_TRUE(rest.empty());
+  EXPECT_EQ(written, new_file.size() - kWantedFrom);
+  EXPECT_TRUE(std::equal(out.begin() + kWantedFrom, out.end(), new_file.begin() + kWantedFrom));
+}
+
 TEST(DeltaDamage, AnOldFileThatIsAnotherOneEndsSafely) {
   const Program program(6, 40);
   const Files new_files = {program.link(20, 16)};

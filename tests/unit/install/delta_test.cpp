@@ -272,6 +272,27 @@ TEST(Delta, KilledAtEachStepItGoesOnWithTheNextGroup) {
   }
 }
 
+TEST(Delta, WindowsThatAnEarlierRunMadeAreNotMadeAgain) {
+  constexpr std::size_t kWindow = 1 << 20;
+  const Tree old = {{"large", file_of(noise(8, 8 * kWindow))}};
+  const Tree changed = {{"large", file_of(sprinkled(old.at("large").content))}};
+  DeltaLab delta(old, changed);
+  auto plan = delta.plan();
+  ASSERT_OK(plan);
+  ASSERT_OK(delta.stage_by_delta(*plan));
+  // As a kill leaves it: one window is not there yet.
+  change(delta.lab.root() / ".shoal/staging/c2/base/large", 5 * kWindow + 1000, false);
+  auto staging = delta.stage_by_delta(*plan);
+  ASSERT_OK(staging);
+  EXPECT_TRUE(staging->components[0].have.all());
+  EXPECT_EQ(staging->delta_bytes, 8 * kWindow);
+  EXPECT_EQ(staging->delta_found_bytes, 7 * kWindow);
+  EXPECT_LE(staging->written_bytes, kWindow);
+  ASSERT_OK(delta.finish(*plan, *staging));
+  EXPECT_EQ(delta.lab.fetched_bytes, 0u);
+  EXPECT_EQ(difference(changed, delta.lab.tree()), "");
+}
+
 TEST(Delta, WhatAnEarlierRunMadeIsNotSpoiltByAnOldFileThatChangedSince) {
   DeltaLab delta(old_tree(), new_tree());
   auto plan = delta.plan();
