@@ -22,8 +22,9 @@
 namespace shoal::daemon {
 namespace {
 
-// Changes run two at a time, repositories refresh and plans are made beside them.
-constexpr unsigned kJobThreads = 4;
+// Changes run two at a time, and as many in the background: each may keep a thread waiting for as
+// long as its delta takes to arrive. Repositories refresh, and plans are made, beside them.
+constexpr unsigned kJobThreads = 8;
 // glibc gives each thread an arena and lets it grow: few arenas keep an idle daemon small.
 constexpr int kMaxMallocArenas = 2;
 // Pieces come and go by the hundred each second: their memory is used again rather than given back

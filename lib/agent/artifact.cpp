@@ -78,6 +78,7 @@ void Artifact::seed(transfer::Consent consent) {
     // What only the fetching needed; a seed should cost little memory.
     source_.index.reset();
     source_.map.reset();
+    source_.needed_next = {};
     partial_.clear();
     at_edge_.clear();
   }
@@ -302,6 +303,7 @@ void Artifact::decide() {
   }
   if (yielding_) return;
   scheduler_->edge_received(context_.edge.received_bytes(source_.id));
+  if (source_.needed_next) scheduler_->needed_next(source_.needed_next());
   auto decision = scheduler_->decide(now_ms());
   if (!decision.give_back.empty()) {
     context_.edge.cancel(source_.id, decision.give_back);

@@ -27,6 +27,8 @@ struct ArtifactSource {
   bool dht_allowed = false;
   // Mirrors that served wrong bytes of something else, which was given up, are asked once more.
   bool forgives_mirrors = false;
+  // For one that is read in order while it is fetched: the piece that is needed next. Else empty.
+  std::function<PieceIndex()> needed_next;
 };
 
 struct ArtifactCounters {
@@ -73,7 +75,6 @@ class Artifact final : public transfer::SwarmEvents,
 
   const transfer::ArtifactId& id() const { return source_.id; }
   install::TreeImage& image() { return *source_.image; }
-  std::shared_ptr<install::TreeImage> shared_image() const { return source_.image; }
   bool complete() const { return have_.all(); }
   bool fetching() const { return mode_ == Mode::fetching; }
   ArtifactCounters counters() const;

@@ -1,6 +1,7 @@
 // The steps in a row. Each is a job whose result starts the next, except the fetches, of deltas and
 // of what is missing then, which are driven by the artifacts' events until every piece is there.
-// While the second lasts, files that are complete are verified already.
+// While the first lasts, the stage reads what is there of the deltas; while the second does, files
+// that are complete are verified already.
 #include "agent/tree_change.hpp"
 
 #include <fmt/core.h>
@@ -54,6 +55,7 @@ Result<PreparationInput> TreeChange::make_input() {
 
 void TreeChange::run() {
   deltas_.clear();
+  deltas_settled_ = false;
   artifacts_.clear();
   verifier_.reset();
   staging_.reset();
@@ -98,10 +100,9 @@ void TreeChange::planned(install::Plan plan) {
 }
 
 void TreeChange::stage() {
-  begin_task(TaskKind::stage);
-  install::DeltaImages deltas;
-  for (const auto& delta : deltas_)
-    deltas.push_back(delta.artifact && !delta.given_up ? delta.artifact->shared_image() : nullptr);
+  if (deltas_.empty()) begin_task(TaskKind::stage);  // else when they are fetched
+  install::DeltaFeeds deltas;
+  for (const auto& delta : deltas_) deltas.push_back(delta.feed);
   job<install::Staging>(
       [this, &context = context_, name = staging(), stop = stop_,
        deltas]() -> Result<install::Staging> {
@@ -118,6 +119,7 @@ void TreeChange::stage() {
 }
 
 void TreeChange::staged(install::Staging staging) {
+  end_deltas();
   staging_ = std::move(staging);
   record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
   record_.view.bytes.delta = std::max(before_.delta, staging_->delta_bytes);

@@ -24,21 +24,27 @@ class TreeChange final : public ChangeRunner {
   Result<PreparationInput> make_input();
   void prepared(Preparation preparation);
   void planned(install::Plan plan);
-  // Of a plan with deltas: fetches them, then stages. (tree_change_delta.cpp)
+  // Of a plan with deltas: fetches them while the stage reads them. (tree_change_delta.cpp)
   struct DeltaFetch {
     std::shared_ptr<Artifact> artifact;  // null: this component uses none
+    std::shared_ptr<install::DeltaFeed> feed;
     bool given_up = false;
-    bool waiting = false;  // for a source
+    bool unneeded = false;  // everything was staged without its end
+    bool waiting = false;   // for a source
+    bool is_open() const { return artifact && !given_up && !unneeded; }
   };
   void fetch_deltas();
   void fetch_deltas(std::vector<std::optional<install::StagedComponent>> staged);
-  std::shared_ptr<Artifact> make_delta(std::size_t component, install::StagedComponent& staged);
+  DeltaFetch make_delta(std::size_t component, install::StagedComponent& staged);
   ArtifactListener delta_listener(std::size_t component);
   void delta_waits(std::size_t component, bool waiting, const std::string& why);
   void watch_delta(std::size_t component);
   void look_around(std::size_t component);
   void give_up_delta(std::size_t component, const Error& error);
+  void delta_failed(std::size_t component, const Error& error);
   void check_deltas();
+  void end_deltas();
+  void deltas_settled();
   void note_delta_errors();
   void stage();
   void staged(install::Staging staging);
@@ -65,7 +71,8 @@ class TreeChange final : public ChangeRunner {
   std::vector<DeltaFetch> deltas_;                     // by component; empty: the plan has none
   std::vector<std::shared_ptr<Artifact>> artifacts_;   // by component; null for an empty image
   std::unique_ptr<install::StagedVerifier> verifier_;  // from the fetch on
-  ByteCounts before_;  // of earlier runs: before a pause, or a restart of the daemon
+  ByteCounts before_;            // of earlier runs: before a pause, or a restart of the daemon
+  bool deltas_settled_ = false;  // fetched, given up, or needed no more
   bool seeding_stopped_ = false;
   bool yielding_ = false;
   int verify_rounds_ = 0;

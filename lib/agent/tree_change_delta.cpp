@@ -1,6 +1,7 @@
 // The deltas of an update: each is an artifact of its own, fetched from edge and swarm like any
-// other, and offered to peers until the commit. One that cannot be had is done without: the stage
-// then takes the component's recipes.
+// other, and offered to peers until the commit. The stage runs meanwhile, as a job, and waits for
+// the pieces it needs; nothing here waits for the stage. One that cannot be had is done without:
+// the stage then takes the component's recipes.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -49,7 +50,8 @@ void TreeChange::fetch_deltas() {
 void TreeChange::fetch_deltas(std::vector<std::optional<install::StagedComponent>> staged) {
   deltas_.resize(staged.size());
   for (std::size_t c = 0; c < staged.size(); ++c)
-    if (staged[c]) deltas_[c].artifact = make_delta(c, *staged[c]);
+    if (staged[c]) deltas_[c] = make_delta(c, *staged[c]);
+  stage();
   auto settings = host_.settings();
   for (std::size_t c = 0; c < deltas_.size(); ++c)
     if (auto& artifact = deltas_[c].artifact; artifact && !artifact->complete())
@@ -58,9 +60,10 @@ void TreeChange::fetch_deltas(std::vector<std::optional<install::StagedComponent
   check_deltas();
 }
 
-std::shared_ptr<Artifact> TreeChange::make_delta(std::size_t component,
-                                                 install::StagedComponent& staged) {
+TreeChange::DeltaFetch TreeChange::make_delta(std::size_t component,
+                                              install::StagedComponent& staged) {
   const auto& delta = *preparation_->release.components[component].delta;
+  auto feed = std::make_shared<install::DeltaFeed>(staged.image, staged.have);
   auto source = source_of_release();
   source.id = delta.artifact->info_hash;
   source.torrent = delta.torrent;
@@ -68,26 +71,31 @@ std::shared_ptr<Artifact> TreeChange::make_delta(std::size_t component,
   source.index = delta.index;
   source.image = staged.image;
   source.map = std::make_shared<content::ImageMap>(install::delta_component(*delta.artifact));
-  return std::make_shared<Artifact>(context_, std::move(source), std::move(staged.have),
-                                    std::move(staged.partial));
+  source.needed_next = [feed] { return feed->position(); };
+  auto artifact = std::make_shared<Artifact>(context_, std::move(source), std::move(staged.have),
+                                             std::move(staged.partial));
+  return {std::move(artifact), std::move(feed)};
 }
 
 ArtifactListener TreeChange::delta_listener(std::size_t component) {
   auto self = std::weak_ptr<TreeChange>(std::static_pointer_cast<TreeChange>(shared_from_this()));
-  return {{},
+  return {[feed = deltas_[component].feed](PieceIndex piece) { feed->arrived(piece); },
           [self] {
             if (auto change = self.lock()) change->check_deltas();
           },
           [self, component](Error error) {
-            auto change = self.lock();
-            if (!change) return;
-            bool of_the_bytes = error.kind == ErrorKind::verification_failed;
-            if (!of_the_bytes) return change->end_failed(error);
-            change->give_up_delta(component, error);
+            if (auto change = self.lock()) change->delta_failed(component, error);
           },
           [self, component](bool waiting, const std::string& why) {
             if (auto change = self.lock()) change->delta_waits(component, waiting, why);
           }};
+}
+
+// What is wrong with its bytes is no more than that; anything else (a full disk) ends the change:
+// once the stage, which is told of it, has come back.
+void TreeChange::delta_failed(std::size_t component, const Error& error) {
+  if (error.kind == ErrorKind::verification_failed) return give_up_delta(component, error);
+  deltas_[component].feed->fail(error);
 }
 
 void TreeChange::delta_waits(std::size_t component, bool waiting, const std::string& why) {
@@ -139,6 +147,7 @@ void TreeChange::give_up_delta(std::size_t component, const Error& error) {
   delta.given_up = true;
   if (std::exchange(delta.waiting, false)) set_waiting(false, "");
   delta.artifact->stop();
+  delta.feed->give_up(error);
   const auto& name = preparation_->release.components[component].target.component->name;
   context_.log.warning("agent", "the delta of {} {} is not used: {}", record_.view.product, name,
                        error.describe());
@@ -147,20 +156,37 @@ void TreeChange::give_up_delta(std::size_t component, const Error& error) {
 }
 
 void TreeChange::check_deltas() {
-  auto is_open = [](const DeltaFetch& delta) { return delta.artifact && !delta.given_up; };
   for (const auto& delta : deltas_)
-    if (is_open(delta) && !delta.artifact->complete()) return;
+    if (delta.is_open() && !delta.artifact->complete()) return;
+  deltas_settled();
+}
+
+// The stage is over: what it could do without is not fetched.
+void TreeChange::end_deltas() {
+  for (auto& delta : deltas_) {
+    if (!delta.is_open() || delta.artifact->complete()) continue;
+    delta.unneeded = true;
+    if (std::exchange(delta.waiting, false)) set_waiting(false, "");
+    delta.artifact->stop();
+  }
+  if (!deltas_.empty()) deltas_settled();
+}
+
+void TreeChange::deltas_settled() {
+  if (std::exchange(deltas_settled_, true)) return;
   if (context_.step) context_.step("delta.fetched");
   auto consent = host_.settings().consent;
   for (const auto& delta : deltas_)
-    if (is_open(delta)) delta.artifact->seed(consent);
-  stage();
+    if (delta.is_open()) delta.artifact->seed(consent);
+  begin_task(TaskKind::stage);
 }
 
 // What the stage found wrong with a delta, or with the old files.
 void TreeChange::note_delta_errors() {
-  for (const auto& component : staging_->components) {
-    if (!component.delta_error) continue;
+  for (std::size_t c = 0; c < staging_->components.size(); ++c) {
+    const auto& component = staging_->components[c];
+    bool is_told = c < deltas_.size() && deltas_[c].given_up;
+    if (!component.delta_error || is_told) continue;
     context_.log.warning("agent", "the delta of {} did not make everything: {}",
                          record_.view.product, component.delta_error->describe());
     record_.view.notes.push_back(

@@ -32,10 +32,12 @@ void TreeChange::update_progress() {
   auto& view = record_.view;
   ArtifactCounters of_deltas;
   ArtifactCounters of_content;
+  std::uint64_t made_bytes = 0;  // until the stage has counted what is right
   for (const auto& delta : deltas_) {
     if (!delta.artifact) continue;
+    made_bytes += delta.feed->made_bytes();
     auto counters = delta.artifact->counters();
-    if (delta.given_up) counters.total_bytes = counters.fetched_bytes;  // no more will come
+    if (!delta.is_open()) counters.total_bytes = counters.fetched_bytes;  // no more will come
     add(of_deltas, counters);
   }
   for (const auto& artifact : artifacts_)
@@ -53,7 +55,7 @@ void TreeChange::update_progress() {
                 before_.written + staged(&install::Staging::written_bytes) + sum.written_bytes,
                 before_.uploaded + sum.uploaded_bytes,
                 sum.fetched_bytes,
-                std::max(before_.delta, staged(&install::Staging::delta_bytes))};
+                std::max(before_.delta, staging_ ? staging_->delta_bytes : made_bytes)};
   view.edge_bytes_per_s = sum.edge_bytes_per_s;
   view.peers_bytes_per_s = sum.peer_bytes_per_s;
   view.peers_connected = sum.peers;

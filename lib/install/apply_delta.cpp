@@ -76,12 +76,15 @@ class DeltaApplier {
  private:
   void find_targets();
   bool is_there(std::uint32_t file, std::uint64_t offset, std::uint64_t size) const;
-  bool wants(FileIndex made, std::uint64_t offset, std::uint64_t size);
-  bool is_wanted(const delta::Group& group);
+  bool wants(FileIndex made, std::uint64_t offset, std::uint64_t size) const;
+  bool is_wanted(const delta::Group& group) const;
+  void count_found(FileIndex made, std::uint64_t size);
   Result<void> read(MutableByteView out);
   Result<void> write(FileIndex made, std::uint64_t offset, ByteView bytes);
   Result<void> write_to(std::uint32_t file, std::uint64_t offset, ByteView bytes);
   Result<void> make(const delta::Group& group);
+  Result<void> make_all(const delta::ArtifactHead& head);
+  Result<void> check_not_ended() const;
   Result<void> settle();
 
   const DeltaWork& work_;
@@ -122,29 +125,35 @@ bool DeltaApplier::is_there(std::uint32_t file, std::uint64_t offset, std::uint6
   return true;
 }
 
-// Whether something of the stretch is missing. What is not, is counted as found.
-bool DeltaApplier::wants(FileIndex made, std::uint64_t offset, std::uint64_t size) {
-  const auto& files = targets_[made.value()];
-  if (std::ranges::any_of(files, [&](auto file) { return !is_there(file, offset, size); }))
-    return true;
-  found_bytes_ += size * files.size();
-  return false;
+// Whether something of the stretch is missing.
+bool DeltaApplier::wants(FileIndex made, std::uint64_t offset, std::uint64_t size) const {
+  return std::ranges::any_of(targets_[made.value()],
+                             [&](auto file) { return !is_there(file, offset, size); });
 }
 
-bool DeltaApplier::is_wanted(const delta::Group& group) {
-  auto found_before = found_bytes_.load();
-  for (const auto& slice : group.new_slices) {
-    if (!wants(slice.file, slice.offset, slice.size)) continue;
-    found_bytes_ = found_before;  // to be asked window by window
-    return true;
-  }
-  return false;
+bool DeltaApplier::is_wanted(const delta::Group& group) const {
+  return std::ranges::any_of(group.new_slices, [&](const delta::Slice& slice) {
+    return wants(slice.file, slice.offset, slice.size);
+  });
+}
+
+void DeltaApplier::count_found(FileIndex made, std::uint64_t size) {
+  const std::uint64_t bytes = size * targets_[made.value()].size();
+  found_bytes_ += bytes;
+  work_.delta.count_made(bytes);
+}
+
+// The user has stopped it, or the fetching of the delta came upon what ends the change.
+Result<void> DeltaApplier::check_not_ended() const {
+  SHOAL_TRY(work_.stop.check());
+  if (auto failure = work_.delta.failure()) return fail(*failure);
+  return {};
 }
 
 Result<void> DeltaApplier::read(MutableByteView out) {
   if (out.size() > delta_bytes_ - position_)
     return fail(ErrorKind::metadata_invalid, "the delta is damaged: it ends too soon");
-  SHOAL_TRY(work_.delta.read(position_, out));
+  SHOAL_TRY(work_.delta.read(position_, out, work_.stop));
   position_ += out.size();
   return {};
 }
@@ -167,7 +176,10 @@ Result<void> DeltaApplier::write_to(std::uint32_t file, std::uint64_t offset, By
 Result<void> DeltaApplier::write(FileIndex made, std::uint64_t offset, ByteView bytes) {
   for (auto file : targets_[made.value()]) {
     auto written = write_to(file, offset, bytes);
-    if (written) continue;
+    if (written) {
+      work_.delta.count_made(bytes.size());
+      continue;
+    }
     std::lock_guard lock(mutex_);
     if (!write_error_) write_error_ = written.error();
     return written;
@@ -184,13 +196,15 @@ Result<void> DeltaApplier::make(const delta::Group& group) {
     return write(file, offset, bytes);
   };
   options.wants = [this](FileIndex file, std::uint64_t offset, std::uint64_t size) {
-    return wants(file, offset, size);
+    if (wants(file, offset, size)) return true;
+    count_found(file, size);
+    return false;
   };
   options.leaves_out = [this] { return missed_ = true; };
   options.workers = &work_.pool;
   options.stop = work_.stop;
   auto applied = delta::apply_group(group, options);
-  SHOAL_TRY(work_.stop.check());
+  SHOAL_TRY(check_not_ended());
   if (write_error_) return fail(*write_error_);
   if (!applied && !outcome_.error) outcome_.error = applied.error();
   if (applied && !missed_) return {};
@@ -225,24 +239,32 @@ Result<void> DeltaApplier::settle() {
   return {};
 }
 
-Result<DeltaOutcome> DeltaApplier::run() {
-  outcome_.made.resize(files_.size());
-  auto head = delta::read_head([this](MutableByteView out) { return read(out); },
-                               old_.component->files, files_);
-  if (!head) {
-    outcome_.error = head.error();
-    return outcome_;
-  }
+Result<void> DeltaApplier::make_all(const delta::ArtifactHead& head) {
   std::uint64_t begin = position_;
-  for (std::size_t n = 0; n < head->groups.size(); ++n) {
-    const auto& group = head->groups[n];
+  for (std::size_t n = 0; n < head.groups.size(); ++n) {
+    const auto& group = head.groups[n];
     position_ = begin;
     if (is_wanted(group)) {
       if (work_.step) work_.step(fmt::format("{}:{}", "delta.group", n));
       SHOAL_TRY(make(group));
+    } else {
+      for (const auto& slice : group.new_slices) count_found(slice.file, slice.size);
     }
     begin += std::min(group.block_bytes, delta_bytes_ - begin);
   }
+  return {};
+}
+
+Result<DeltaOutcome> DeltaApplier::run() {
+  outcome_.made.resize(files_.size());
+  auto head = delta::read_head([this](MutableByteView out) { return read(out); },
+                               old_.component->files, files_);
+  SHOAL_TRY(check_not_ended());
+  if (!head) {
+    outcome_.error = head.error();
+    return outcome_;
+  }
+  SHOAL_TRY(make_all(*head));
   SHOAL_TRY(settle());
   outcome_.found_bytes = found_bytes_;
   outcome_.written_bytes = work_.image.written_bytes() - written_before_;

@@ -1,10 +1,11 @@
-// Private to install: makes staged files out of old ones and a delta artifact that has been
-// fetched. Nothing here is believed: what it makes counts once its pieces' hashes are right.
+// Private to install: makes staged files out of old ones and a delta artifact, as it arrives.
+// Nothing here is believed: what it makes counts once its pieces' hashes are right.
 #pragma once
 
 #include <optional>
 
 #include "delta/artifact.hpp"
+#include "install/delta_feed.hpp"
 #include "install/stage.hpp"
 
 namespace shoal::install {
@@ -14,7 +15,7 @@ struct DeltaWork {
   const Plan& plan;
   std::uint32_t component;         // of the plan; its FilePlan::by_delta say what is to be made
   const RelativePath& staging;     // the component's staging folder
-  TreeImage& delta;                // the artifact, whole
+  DeltaFeed& delta;                // the artifact, as it arrives
   TreeImage& image;                // of the component: written to
   const transfer::PieceSet& have;  // right already: not written again
   WorkerPool& pool;
@@ -30,8 +31,9 @@ struct DeltaOutcome {
 };
 
 // Old files that are not what they were, and groups of the delta that cannot be decoded, cost the
-// files that need them, no others: those are left to be fetched. Errors: cancelled, and what
-// writing gives (disk_full, io_error).
+// files that need them, no others: those are left to be fetched; and so it is with all that follows
+// when the delta is given up. Waits for the delta. Errors: cancelled, what writing gives
+// (disk_full, io_error), and the feed's failure.
 Result<DeltaOutcome> apply_delta(const DeltaWork& work);
 
 }  // namespace shoal::install

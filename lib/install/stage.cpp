@@ -65,7 +65,7 @@ class ComponentStager {
         coverage_(manifest_) {}
 
   // `delta`: may be null.
-  Result<StagedComponent> run(TreeImage* delta);
+  Result<StagedComponent> run(DeltaFeed* delta);
 
   std::atomic<std::uint64_t> reused_bytes{0};
   std::atomic<std::uint64_t> written_bytes{0};
@@ -77,7 +77,8 @@ class ComponentStager {
   Result<void> make_files();
   Result<void> resume();
   Result<void> copy_files();
-  Result<void> apply(TreeImage& delta);
+  Result<void> apply(DeltaFeed& delta);
+  Result<void> keep_right_pieces();
   Result<void> copy_all_chunks();
   Result<void> settle();
   Result<void> audit(const std::vector<PieceIndex>& pieces);
@@ -85,6 +86,8 @@ class ComponentStager {
   void lose_blocks(PieceIndex piece, const std::function<bool(FileIndex)>& of_file);
   Result<std::vector<PieceIndex>> hash_pieces(const std::vector<PieceIndex>& pieces,
                                               std::string_view step);
+  void add_pieces_of(FileIndex file, transfer::PieceSet& touched,
+                     std::vector<PieceIndex>& pieces) const;
   std::vector<content::Extent> extents_of(PieceIndex piece) const;
   bool is_finished(FileIndex file) const;
   bool have_all(FileIndex file, std::uint64_t offset, std::uint64_t length) const;
@@ -167,19 +170,24 @@ Result<std::vector<PieceIndex>> ComponentStager::hash_pieces(const std::vector<P
   return wrong;
 }
 
+// Those that are not in `touched` yet.
+void ComponentStager::add_pieces_of(FileIndex file, transfer::PieceSet& touched,
+                                    std::vector<PieceIndex>& pieces) const {
+  if (manifest_.files[file.value()].size == 0) return;
+  auto [first, last] = out_.image->map().pieces_of(file);
+  for (auto p = first; p <= last; ++p) {
+    if (touched.has(p)) continue;
+    touched.add(p);
+    pieces.push_back(p);
+  }
+}
+
 // What an earlier run of this change left is taken for nothing until its piece's hash is right.
 Result<void> ComponentStager::resume() {
   transfer::PieceSet touched(manifest_.content.piece_count());
   std::vector<PieceIndex> pieces;
-  for (std::uint32_t f = 0; f < prepared_.size(); ++f) {
-    if (!prepared_[f].existed || manifest_.files[f].size == 0) continue;
-    auto [first, last] = out_.image->map().pieces_of(FileIndex(f));
-    for (auto p = first; p <= last; ++p)
-      if (!touched.has(p)) {
-        touched.add(p);
-        pieces.push_back(p);
-      }
-  }
+  for (std::uint32_t f = 0; f < prepared_.size(); ++f)
+    if (prepared_[f].existed) add_pieces_of(FileIndex(f), touched, pieces);
   SHOAL_TRY(hash_pieces(pieces, "stage.resume"));
   for (auto piece : pieces)
     if (out_.have.has(piece))
@@ -208,7 +216,7 @@ Result<void> ComponentStager::copy_files() {
   });
 }
 
-Result<void> ComponentStager::apply(TreeImage& delta) {
+Result<void> ComponentStager::apply(DeltaFeed& delta) {
   SHOAL_ASSIGN(auto outcome, apply_delta({library_, plan_, component_, staging_, delta, *out_.image,
                                           out_.have, pool_, stop_, step_}));
   made_ = std::move(outcome.made);
@@ -220,6 +228,20 @@ Result<void> ComponentStager::apply(TreeImage& delta) {
     coverage_.add(manifest_.files[f].offset, manifest_.files[f].size);
     delta_bytes += manifest_.files[f].size;
   }
+  // One that broke off has made parts of the others.
+  if (out_.delta_error && outcome.written_bytes > 0) return keep_right_pieces();
+  return {};
+}
+
+// Of the files that the delta was to make and did not.
+Result<void> ComponentStager::keep_right_pieces() {
+  auto touched = out_.have;
+  std::vector<PieceIndex> pieces;
+  for (std::uint32_t f = 0; f < made_.size(); ++f) {
+    const auto& planned = plan_.components[component_].files[f];
+    if (planned.by_delta && !made_[f]) add_pieces_of(FileIndex(f), touched, pieces);
+  }
+  SHOAL_TRY(hash_pieces(pieces, "stage.check"));
   return {};
 }
 
@@ -332,7 +354,7 @@ Result<void> ComponentStager::settle() {
   return {};
 }
 
-Result<StagedComponent> ComponentStager::run(TreeImage* delta) {
+Result<StagedComponent> ComponentStager::run(DeltaFeed* delta) {
   out_.have = transfer::PieceSet(manifest_.content.piece_count());
   SHOAL_TRY(make_files());
   SHOAL_TRY(resume());
@@ -347,7 +369,7 @@ Result<StagedComponent> ComponentStager::run(TreeImage* delta) {
 
 Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
                       WorkerPool& pool, const StopToken& stop, const StepHook& step,
-                      const DeltaImages& deltas) {
+                      const DeltaFeeds& deltas) {
   SHOAL_TRY(check_name("change", change));
   Staging staging(staging_folder(change));
   SHOAL_TRY(library.make_dirs(staging.folder));

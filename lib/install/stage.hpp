@@ -11,6 +11,7 @@
 
 #include "base/stop_token.hpp"
 #include "base/worker_pool.hpp"
+#include "install/delta_feed.hpp"
 #include "install/plan.hpp"
 #include "install/tree_image.hpp"
 
@@ -23,10 +24,10 @@ struct StagedComponent {
   std::optional<Error> delta_error;  // why the delta did not make all that it was to make
 };
 
-// The delta artifacts of the components that the plan gives that way, as they were fetched, by
-// component; null where there is none, or where it could not be had: such a component is staged by
-// its recipes. Empty: none at all.
-using DeltaImages = std::vector<std::shared_ptr<TreeImage>>;
+// The delta artifacts of the components that the plan gives that way, as they arrive, by component;
+// null where there is none, or where it could not be had: such a component is staged by its
+// recipes. Empty: none at all.
+using DeltaFeeds = std::vector<std::shared_ptr<DeltaFeed>>;
 
 struct Staging {
   RelativePath folder;  // of the whole change, beneath the library
@@ -43,11 +44,12 @@ struct Staging {
 // Names of the steps at which the kill harness stops the process (see docs/testing.md).
 using StepHook = std::function<void(std::string_view step)>;
 
-// `library` must outlive the images. Blocking; worker thread. Errors: disk_full, io_error,
-// cancelled … (what was staged stays for the next run; discard_staging removes it).
+// `library` must outlive the images. Blocking, with deltas for as long as these take to arrive; a
+// thread that nobody else needs. Errors: disk_full, io_error, cancelled … (what was staged stays
+// for the next run; discard_staging removes it), and a feed's failure.
 Result<Staging> stage(const BeneathDir& library, const std::string& change, const Plan& plan,
                       WorkerPool& pool, const StopToken& stop, const StepHook& step = {},
-                      const DeltaImages& deltas = {});
+                      const DeltaFeeds& deltas = {});
 
 Result<void> discard_staging(const BeneathDir& library, const std::string& change);
 

@@ -34,6 +34,13 @@ void Candidates::set_alone(bool alone) {
   orders_stale_ = rarest_stale_ = true;
 }
 
+void Candidates::begin_at(std::uint32_t piece) {
+  std::uint32_t run = piece / pieces_per_run_;
+  if (first_run_ == run) return;
+  first_run_ = run;
+  orders_stale_ = true;
+}
+
 bool Candidates::owned(std::uint32_t piece) const {
   return rank_of(self_, others_, piece / pieces_per_run_) == 0;
 }
@@ -48,7 +55,7 @@ void Candidates::rebuild_orders() {
   if (alone_) {
     own_runs_.resize(runs);
     std::iota(own_runs_.begin(), own_runs_.end(), 0U);
-    auto first = static_cast<std::ptrdiff_t>(claim(self_, 0) % runs);
+    auto first = static_cast<std::ptrdiff_t>(first_run_.value_or(claim(self_, 0) % runs));
     std::rotate(own_runs_.begin(), own_runs_.begin() + first, own_runs_.end());
     return;
   }
@@ -60,6 +67,8 @@ void Candidates::rebuild_orders() {
   std::sort(order.begin(), order.end(),
             [&](std::uint32_t a, std::uint32_t b) { return ranked[a] < ranked[b]; });
   for (auto run : order) (ranked[run].first == 0 ? own_runs_ : next_runs_).push_back(run);
+  if (first_run_)
+    std::ranges::sort(own_runs_, {}, [&](auto run) { return (run + runs - *first_run_) % runs; });
 }
 
 void Candidates::rebuild_rarest(std::uint64_t now_ms) {

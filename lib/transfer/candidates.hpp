@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,9 @@ class Candidates {
   // Nobody to share with: all pieces are ours, in sequence, which the edge likes best, each machine
   // from its own place.
   void set_alone(bool alone);
+  // From now on ours come in sequence, and this one first (after the last comes the first).
+  void begin_at(std::uint32_t piece);
+  bool in_sequence() const { return first_run_.has_value(); }
   bool others() const { return !others_.empty(); }
   bool owned(std::uint32_t piece) const;  // by this machine
 
@@ -51,6 +55,7 @@ class Candidates {
   std::uint64_t self_ = 0;
   std::vector<std::uint64_t> others_;
   bool alone_ = false;
+  std::optional<std::uint32_t> first_run_;  // where a sequence begins; none: in the usual order
   bool orders_stale_ = true;
   std::vector<std::uint32_t> own_runs_;   // by claim, highest first
   std::vector<std::uint32_t> next_runs_;  // the others

@@ -9,7 +9,8 @@ namespace shoal::transfer {
 namespace {
 
 constexpr std::uint64_t kWindowsPerS = 4;
-constexpr std::uint64_t kLookBytes = 1 << 20;     // asked of an edge that may be back
+constexpr std::uint64_t kLookBytes = 1 << 20;  // asked of an edge that may be back
+constexpr std::uint64_t kNarrowBytes = 256 << 10;
 constexpr std::uint32_t kFailuresBeforeDown = 8;  // in a row, without a success
 constexpr double kPacedSeconds = 0.4;             // of the edge's rate, paced pieces in flight
 
@@ -63,6 +64,8 @@ std::uint32_t EdgeQueue::limit(std::uint64_t max_bytes, bool windowed) {
   if (down()) bytes = std::min(bytes, kLookBytes);
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, bytes / size_));
 }
+
+void EdgeQueue::begin_narrow() { window_bytes_ = std::min(window_bytes_, kNarrowBytes); }
 
 std::uint32_t EdgeQueue::paced_limit() const {
   return 2 + static_cast<std::uint32_t>(rate_ * kPacedSeconds / static_cast<double>(size_));

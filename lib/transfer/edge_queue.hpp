@@ -38,6 +38,9 @@ class EdgeQueue {
   // The same for pieces that are paced: no backlog, a change of their rate must show at once.
   std::uint32_t paced_limit() const;
 
+  // What is asked for first is needed first: the window begins narrower.
+  void begin_narrow();
+
   // Bytes per second that the edge received since the last call: about once a second.
   double sample_rate(std::uint64_t elapsed_ms);
   std::uint64_t bytes() const { return bytes_; }  // completed since the start

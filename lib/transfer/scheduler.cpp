@@ -26,6 +26,9 @@ constexpr std::size_t kMaxNodes = 256;
 constexpr std::uint64_t kSettlingMs = 1'500;
 constexpr std::uint64_t kSettlingBytes = 2ULL << 20;
 constexpr std::uint64_t kSettlingPart = 20;
+// Alone and in order, pieces are asked for by this part of what may be asked at a time, so that
+// they come in few requests.
+constexpr std::uint32_t kRequestPart = 2;
 constexpr std::uint64_t kMaxTickMs = 1'000;       // a longer pause between decisions earns no more
 constexpr std::uint64_t kUnknownPiece = 1 << 20;  // the size of a piece, where nobody told
 
@@ -77,6 +80,9 @@ struct Scheduler::State {
   bool settling() const {
     return options.swarm_enabled && nodes.empty() && now_ms < started_ms + kSettlingMs;
   }
+  // Plans can change, or what is asked for first is needed first: then no more is asked for at a
+  // time than keeps the edge busy.
+  bool windowed() const { return options.swarm_enabled || candidates.in_sequence(); }
   double remaining_bytes() const {
     return static_cast<double>(pieces.missing_count()) * static_cast<double>(options.piece_size);
   }
@@ -178,6 +184,8 @@ void Scheduler::State::ask(const std::vector<std::uint32_t>& list, Asked why, De
 
 void Scheduler::State::fetch_musts(std::uint32_t limit, Decision& decision) {
   std::uint64_t wait_ms = options.swarm_enabled ? patience.missing_ms : 0;
+  bool alone_in_order = !options.swarm_enabled && candidates.in_sequence();
+  if (alone_in_order && room(limit) < limit / kRequestPart) return;
   ask(candidates.musts(now_ms, wait_ms, room(limit)), Asked::must, decision);
   if (room(limit) > 0) edge_unlimited = false;
 }
@@ -266,6 +274,15 @@ void Scheduler::edge_failed(PieceIndex piece, std::uint64_t retry_at_ms) {
   s.candidates.rewind();
 }
 
+void Scheduler::needed_next(PieceIndex piece) {
+  auto& s = *state_;
+  auto index = piece.value();
+  if (index >= s.pieces.size() || s.settling()) return;
+  if (!s.pieces.missing(index) || s.pieces.asked(index) != Asked::no) return;
+  if (!s.candidates.in_sequence()) s.edge.begin_narrow();
+  s.candidates.begin_at(index);
+}
+
 void Scheduler::set_swarm_enabled(bool enabled) { state_->set_swarm_enabled(enabled); }
 
 void Scheduler::set_policy(Policy policy, std::uint64_t deadline_ms) {
@@ -284,7 +301,7 @@ Decision Scheduler::decide(std::uint64_t now_ms) {
   if (s.pieces.missing_count() == 0) return decision;
   s.earn_tokens();
   if (s.edge.may_ask(s.now_ms)) {
-    std::uint32_t limit = s.edge.limit(s.in_flight_bytes(), s.options.swarm_enabled);
+    std::uint32_t limit = s.edge.limit(s.in_flight_bytes(), s.windowed());
     s.fetch_musts(limit, decision);
     if (s.options.swarm_enabled && s.rescue_needed())
       s.fetch_rest(limit, decision);

@@ -40,6 +40,10 @@ class Scheduler {
   void edge_received(std::uint64_t bytes);  // what the edge has got for this artifact so far
   // The edge gave up on the piece; not asked again before retry_at_ms.
   void edge_failed(PieceIndex piece, std::uint64_t retry_at_ms);
+  // The artifact is read in order while it is fetched, and this is the piece that is needed now:
+  // from the edge, what is ours comes in order from there on. Before it is known whether there are
+  // other machines, the order stays each machine's own.
+  void needed_next(PieceIndex piece);
   void set_swarm_enabled(bool enabled);
   void set_policy(Policy policy, std::uint64_t deadline_ms);
 

@@ -7,8 +7,10 @@ do, for whatever reason, is done without it, and the tree is right all the same.
 
 import json
 import random
+import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -222,6 +224,100 @@ def a_kill_in_the_middle_costs_nothing_twice():
             check(step == "plan.done" or again == 0, f"{step}: {again} bytes fetched again")
 
 
+LARGE = ("data/level1.pak", "data/level2.pak", "data/level3.pak", "data/level4.pak")
+SLOW_BYTES_PER_S = 700_000
+IN_FLIGHT_BYTES = 1 << 20  # may be fetched twice: what the edge had sent when the daemon died
+HALF_MADE_BYTES = 3 << 20  # may be made twice: pieces that were not all written then
+
+
+def publish_large_delta(bench):
+    """Version 2: half of each large file is new, byte by byte, and no chunk of the other half
+    survives: a delta of some megabytes."""
+    old, new = bench.source["1"], bench.source["2"]
+    shutil.rmtree(new)
+    shutil.copytree(old, new, symlinks=True)
+    rng = random.Random(6)
+    step = 64 << 10
+    for name in LARGE:
+        data = bytearray((old / name).read_bytes())
+        data[7::4096] = bytes(byte ^ 1 for byte in data[7::4096])
+        for at in range(0, len(data) - step, 2 * step):
+            data[at:at + step] = rng.randbytes(step)
+        (new / name).write_bytes(data)
+    bench.repository.release(new, "2", more=("--delta-from", "1"))
+
+
+def delta_task(change):
+    [task] = [task for task in change["tasks"] if task["kind"] == "delta"]
+    return task
+
+
+def made_while_it_arrives(bench, change, least):
+    """Waits until so many bytes of new files are made; the change as it was then, its delta not all
+    there yet."""
+    def made():
+        now = bench.machine.api.change(change)
+        task = delta_task(now)
+        check(now["state"] == "running" and task["state"] == "running"
+              and task["done_bytes"] < task["total_bytes"] or not task["total_bytes"],
+              f"the delta is all there, and {least} bytes are not made: {now}")
+        return now if now["bytes"]["delta"] >= least else None
+    return wait_until(made, PATIENCE_S, f"{least} bytes are made")
+
+
+def staged_says(bench):
+    """What the daemon's log says last of a stage: bytes by delta, of them found, written."""
+    log = (bench.scope.path / "machine.log").read_text(errors="replace")
+    said = re.findall(r"staged: \d+ bytes reused, (\d+) by delta \((\d+) of them found\), (\d+) "
+                      r"written", log)
+    check(said, "no stage in the log")
+    return tuple(int(number) for number in said[-1])
+
+
+def a_delta_is_applied_as_it_arrives():
+    """From a slow edge: most new bytes are made before the delta is whole. Killed then, what was made
+    is neither made nor written again, and what was fetched is not fetched again."""
+    with Scope("delta-arrives") as scope:
+        bench = Bench(scope, 16)
+        bench.installed()
+        publish_large_delta(bench)
+        planned = plan(bench)
+        check(way(bench) == "delta" and planned["delta_bytes"] > 10e6, f"{planned}")
+        snapshot = Snapshot(bench.machine)
+        for killed in (False, True):
+            snapshot.restore()
+            bench.edge.rate_bytes_per_s = SLOW_BYTES_PER_S
+            bench.edge.forget_counts()
+            change = bench.start("update")
+            half = made_while_it_arrives(bench, change, planned["delta_bytes"] // 2)
+            task = delta_task(half)
+            print(f"  {half['bytes']['delta']} of {planned['delta_bytes']} bytes made with "
+                  f"{task['done_bytes']} of {task['total_bytes']} bytes of the delta", flush=True)
+            if killed:
+                bench.machine.process.kill()
+                fetched = bench.edge.bundle_bytes()
+                bench.machine.start().wait_ready()
+            else:
+                wait_until(lambda: delta_task(bench.machine.api.change(change))["state"] == "done",
+                           PATIENCE_S, "the delta is fetched", interval=0.01)
+                arrived = time.monotonic()
+            done = bench.machine.wait_change(change, PATIENCE_S)
+            bench.machine.check_tree(bench.source["2"])
+            check(done["bytes"]["delta"] == planned["delta_bytes"] and not notes(done), f"{done}")
+            by_delta, found, written = staged_says(bench)
+            if not killed:
+                check(found == 0, f"{found}")
+                print(f"  done {time.monotonic() - arrived:.2f} s after the last byte; "
+                      f"{done['seconds']:.1f} s in all", flush=True)
+                continue
+            again = bench.edge.bundle_bytes() - fetched
+            print(f"  killed; of {by_delta} bytes {found} were found and {written} written; edge "
+                  f"{fetched} + {again} of {planned['edge_bytes']} bytes", flush=True)
+            check(found >= half["bytes"]["delta"] - HALF_MADE_BYTES, f"{found} bytes found")
+            check(written <= by_delta - found, f"{written} bytes written, {found} found")
+            check(fetched + again <= planned["edge_bytes"] + IN_FLIGHT_BYTES, f"{fetched}, {again}")
+
+
 def what_a_delta_made_is_seeded():
     """After the update the machine gives the new version, all of it, to one that has nothing."""
     with Scope("delta-seeds") as scope:
@@ -246,7 +342,7 @@ def what_a_delta_made_is_seeded():
 SCENARIOS = [an_update_by_delta, a_file_that_changed_costs_its_own,
              a_delta_that_cannot_be_had_is_done_without, an_edge_that_is_away_is_waited_for,
              a_delta_from_another_version_is_not_used, a_kill_in_the_middle_costs_nothing_twice,
-             what_a_delta_made_is_seeded]
+             a_delta_is_applied_as_it_arrives, what_a_delta_made_is_seeded]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

@@ -47,6 +47,19 @@ TEST(Candidates, alone_everything_comes_in_sequence_from_a_place_of_its_own) {
   EXPECT_EQ(musts, sequence);
 }
 
+TEST(Candidates, read_in_order_ours_come_in_sequence_from_the_piece_that_is_needed) {
+  World world(1, {2, 3});
+  auto usual = world.candidates.musts(0, 0, kAll);
+  world.candidates.begin_at(33);
+  auto ordered = world.candidates.musts(0, 0, kAll);
+  EXPECT_TRUE(std::ranges::is_permutation(usual, ordered));  // whose they are does not change
+  auto distance = [](std::uint32_t piece) { return (piece + kPieces - 32) % kPieces; };
+  EXPECT_TRUE(std::ranges::is_sorted(ordered, {}, distance));
+  world.candidates.set_members(1, {});
+  world.candidates.set_alone(true);
+  EXPECT_EQ(world.candidates.musts(0, 0, kAll).front(), 32U);  // its run
+}
+
 TEST(Candidates, a_piece_is_a_must_only_once_it_was_missed_for_long_enough) {
   World world;
   world.pieces.begin(1000);

@@ -279,6 +279,23 @@ TEST(Scheduler, consent_withdrawn_turns_everything_to_the_edge) {
   EXPECT_EQ(drain(scheduler, 100).size(), kPieces);
 }
 
+TEST(Scheduler, read_in_order_the_edge_is_asked_for_what_is_needed_next_and_not_for_all) {
+  auto options = options_for(Policy::fastest);
+  options.piece_size = 64 * 1024;
+  options.swarm_enabled = false;
+  Scheduler scheduler(options, all_pieces());
+  scheduler.needed_next(PieceIndex(0));
+  auto fetch = scheduler.decide(0).fetch;
+  ASSERT_FALSE(fetch.empty());
+  EXPECT_LT(fetch.size(), kPieces);
+  for (std::uint32_t i = 0; i < fetch.size(); ++i) EXPECT_EQ(fetch[i], PieceIndex(i));
+  scheduler.piece_done(PieceIndex(0));
+  EXPECT_TRUE(scheduler.decide(100).fetch.empty());  // in few requests
+  for (auto piece : fetch) scheduler.piece_done(piece);
+  scheduler.needed_next(PieceIndex(kPieces - 1));  // what is between is there already
+  EXPECT_EQ(scheduler.decide(200).fetch.front().value() / 16, (kPieces - 1) / 16);
+}
+
 TEST(Scheduler, nothing_wanted_is_nothing_to_do) {
   Scheduler scheduler(options_for(Policy::fastest), PieceSet());
   scheduler.swarm_view(SwarmView(), 0);
