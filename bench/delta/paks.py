@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes two synthetic game updates, each a folder OLD and a folder NEW with one pak (or several, of --mb each):
+"""Makes two synthetic game updates, each a folder OLD and a folder NEW with one pak, or several
+of --mb each:
 
     bench/delta/paks.py FOLDER [--mb 244] [--seed 1] [--paks 1] [--only plain|deflated]
 
