@@ -252,16 +252,20 @@ def delta_task(change):
     return task
 
 
+def is_fetched(bench, change):
+    return delta_task(bench.machine.api.change(change))["state"] == "done"
+
+
 def made_while_it_arrives(bench, change, least):
     """Waits until so many bytes of new files are made; the change as it was then, its delta not all
     there yet."""
     def made():
         now = bench.machine.api.change(change)
         task = delta_task(now)
-        check(now["state"] == "running" and task["state"] == "running"
-              and task["done_bytes"] < task["total_bytes"] or not task["total_bytes"],
+        check(now["state"] == "running" and task["state"] in ("pending", "running"),
               f"the delta is all there, and {least} bytes are not made: {now}")
-        return now if now["bytes"]["delta"] >= least else None
+        is_partly_there = task["done_bytes"] < task["total_bytes"]
+        return now if is_partly_there and now["bytes"]["delta"] >= least else None
     return wait_until(made, PATIENCE_S, f"{least} bytes are made")
 
 
@@ -275,8 +279,8 @@ def staged_says(bench):
 
 
 def a_delta_is_applied_as_it_arrives():
-    """From a slow edge: most new bytes are made before the delta is whole. Killed then, what was made
-    is neither made nor written again, and what was fetched is not fetched again."""
+    """From a slow edge: most new bytes are made before the delta is whole. Killed then, what was
+    made is neither made nor written again, and what was fetched is not fetched again."""
     with Scope("delta-arrives") as scope:
         bench = Bench(scope, 16)
         bench.installed()
@@ -298,8 +302,8 @@ def a_delta_is_applied_as_it_arrives():
                 fetched = bench.edge.bundle_bytes()
                 bench.machine.start().wait_ready()
             else:
-                wait_until(lambda: delta_task(bench.machine.api.change(change))["state"] == "done",
-                           PATIENCE_S, "the delta is fetched", interval=0.01)
+                wait_until(lambda: is_fetched(bench, change), PATIENCE_S, "the delta is fetched",
+                           interval=0.01)
                 arrived = time.monotonic()
             done = bench.machine.wait_change(change, PATIENCE_S)
             bench.machine.check_tree(bench.source["2"])

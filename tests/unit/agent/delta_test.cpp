@@ -120,6 +120,7 @@ TEST_F(AgentDelta, OneThatNoMirrorHasIsGivenUpAndSaysWhy) {
   machine.edge.down = false;  // the content can be had
   ASSERT_TRUE(machine.reaches(id, ChangeState::done));
   EXPECT_EQ(machine.view(id).bytes.delta, 0U);
+  EXPECT_EQ(machine.view(id).notes.size(), 1U);  // said once, though the stage met it too
   EXPECT_EQ(machine.view(id).bytes.fetched, machine.view(id).bytes.total);
   expect_second_tree();
 }

@@ -16,6 +16,7 @@ constexpr std::uint32_t kPieces = 256;
 
 std::vector<std::uint32_t> values(const std::vector<PieceIndex>& pieces) {
   std::vector<std::uint32_t> list;
+  list.reserve(pieces.size());
   for (auto piece : pieces) list.push_back(piece.value());
   return list;
 }
