@@ -96,6 +96,7 @@ class Encoder {
       if (const auto number = member_at(cover.old_begin)) bytes_from[*number] += cover.size;
     }
     std::vector<std::pair<std::uint64_t, std::size_t>> best;
+    best.reserve(bytes_from.size());
     for (const auto& [number, bytes] : bytes_from) best.emplace_back(bytes, number);
     std::ranges::sort(best, std::ranges::greater());
     std::vector<const ByteSource*> sources;

@@ -95,6 +95,7 @@ std::vector<PackedStream> pack_streams(const std::vector<ByteView>& plain, Worke
   }
   run(others, plain, packed, workers);
   std::vector<PackedStream> best;
+  best.reserve(plain.size());
   for (std::size_t i = 0; i < plain.size(); ++i) best.push_back(shortest(plain[i], packed[i]));
   return best;
 }

@@ -37,6 +37,7 @@ Result<void> compare_applied(const delta::ArtifactHead& head, const delta::ReadN
                              const StopToken& stop, WorkerPool& pool) {
   const auto& old_files = old_side.component.files;
   std::vector<TreeSource> sources;
+  sources.reserve(old_files.size());
   for (std::uint32_t i = 0; i < old_files.size(); ++i) {
     sources.emplace_back(old_side.files, FileIndex(i), old_files[i]);
   }
