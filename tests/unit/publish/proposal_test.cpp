@@ -153,6 +153,13 @@ TEST_F(RootOfOne, FilesFromStrangersAreRefusedWithAReason) {
   EXPECT_EQ(kind([](json& p) { p["roots"][0]["signatures"] = json::array(); }),
             ErrorKind::signature_invalid);
   EXPECT_EQ(kind([](json& p) { p["files"]["a/channels.json"] = "x"; }), invalid);
+  // Canonical JSON does not escape it, so no client could read it, and no file could hold it.
+  for (const char* where : {"roots", "proposed"}) {
+    json bad = good;
+    json& entry = bad[where][0];
+    (where == std::string("roots") ? entry : entry["metadata"])["signed"]["x"] = "a\nb";
+    EXPECT_EQ(parse_proposal(to_bytes(bad.dump())).error().kind, invalid) << where;
+  }
   EXPECT_EQ(parse_proposal(to_bytes("{\"a\":1,\"a\":2}")).error().kind, invalid);
   EXPECT_EQ(parse_proposal(Bytes(kMaxProposalBytes + 1)).error().kind, ErrorKind::too_large);
 }
