@@ -7,9 +7,9 @@
 #include <mutex>
 #include <span>
 
+#include "base/for_each.hpp"
 #include "delta/block.hpp"
 #include "delta/damaged.hpp"
-#include "delta/for_each.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/for_each.hpp"
 #include "delta/block.hpp"
-#include "delta/for_each.hpp"
 #include "delta/mask.hpp"
 #include "delta/match.hpp"
 #include "delta/match_groups.hpp"

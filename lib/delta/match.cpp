@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
+#include "base/for_each.hpp"
 #include "delta/equal_bytes.hpp"
 #include "delta/extend.hpp"
-#include "delta/for_each.hpp"
 #include "delta/suffix_search.hpp"
 
 namespace shoal::delta {

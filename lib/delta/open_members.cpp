@@ -7,7 +7,7 @@
 #include <map>
 #include <tuple>
 
-#include "delta/for_each.hpp"
+#include "base/for_each.hpp"
 #include "delta/match_groups.hpp"
 
 namespace shoal::delta {

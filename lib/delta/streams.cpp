@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "delta/for_each.hpp"
+#include "base/for_each.hpp"
 
 namespace shoal::delta {
 namespace {

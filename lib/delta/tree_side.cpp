@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "delta/for_each.hpp"
+#include "base/for_each.hpp"
 
 namespace shoal::delta {
 namespace {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/for_each.hpp"
 #include "content/merkle.hpp"
 #include "publish/tree_scan.hpp"
 
@@ -22,18 +23,8 @@ class TreeReader {
 
   Result<void> run(WorkerPool& pool) {
     out_.recipes.files.resize(out_.component.files.size());
-    std::mutex mutex;
-    Result<void> outcome;
-    pool.parallel_for(out_.component.files.size(), [&](std::size_t i) {
-      {
-        std::lock_guard lock(mutex);
-        if (!outcome) return;
-      }
-      auto read = read_file(i);
-      std::lock_guard lock(mutex);
-      if (!read && outcome) outcome = std::move(read);
-    });
-    return outcome;
+    return for_each(&pool, out_.component.files.size(),
+                    [&](std::size_t i) { return read_file(i); });
   }
 
  private:

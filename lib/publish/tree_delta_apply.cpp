@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/for_each.hpp"
 #include "content/merkle.hpp"
 #include "delta/apply_artifact.hpp"
 #include "delta/tree_record.hpp"
@@ -157,18 +158,7 @@ class TreeWriter {
     for (std::size_t i = 0; i < origins_.size(); ++i) {
       if (origins_[i].kind == kind) chosen.push_back(i);
     }
-    std::mutex mutex;
-    Result<void> outcome;
-    pool.parallel_for(chosen.size(), [&](std::size_t i) {
-      {
-        std::lock_guard lock(mutex);
-        if (!outcome) return;
-      }
-      auto done = act(chosen[i]);
-      std::lock_guard lock(mutex);
-      if (!done && outcome) outcome = std::move(done);
-    });
-    return outcome;
+    return shoal::for_each(&pool, chosen.size(), [&](std::size_t i) { return act(chosen[i]); });
   }
 
   // The file's root, its bytes given to `take` on the way.

@@ -1,5 +1,5 @@
-// Loops over files, streams and windows, on all workers. Private to the codec. What they make has
-// its place by number, so that the outcome is the same whatever the number of workers.
+// Loops whose rounds may fail, on all workers. What a round makes has its place by number, so that
+// the outcome is the same whatever the number of workers.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/worker_pool.hpp"
 
-namespace shoal::delta {
+namespace shoal {
 
 // body(i) for every i below `count`; without workers in order, on the calling thread. Nothing new
 // is begun after an error, and one of the errors is returned.
@@ -33,4 +33,4 @@ inline Result<void> for_each(WorkerPool* workers, std::size_t count,
   return outcome;
 }
 
-}  // namespace shoal::delta
+}  // namespace shoal
