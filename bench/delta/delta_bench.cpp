@@ -117,6 +117,7 @@ int decode_main(const fs::path& old_root, const fs::path& new_root, const fs::pa
   const auto new_files = open_tree(new_root);
   std::ifstream delta(delta_path, std::ios::binary);
   std::vector<const ByteSource*> sources;
+  sources.reserve(old_files.size());
   for (const auto& file : old_files) sources.push_back(&file);
   std::vector<std::uint64_t> sizes;
   std::uint64_t whole = 0;

@@ -206,6 +206,7 @@ Result<void> make_tree(const delta::ArtifactHead& head, DeltaFile& file, TreeWri
   SHOAL_TRY(writer.copy_from_old(pool));
   const auto& old_files = old_side.content().component.files;
   std::vector<TreeSource> sources;
+  sources.reserve(old_files.size());
   for (std::uint32_t i = 0; i < old_files.size(); ++i) {
     sources.emplace_back(old_side.files(), FileIndex(i), old_files[i]);
   }

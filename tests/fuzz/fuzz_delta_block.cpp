@@ -42,6 +42,7 @@ void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
   const auto& old = delta_old_files();
   const delta::MemorySource first(old[0]), second(old[1]), third(old[2]);
   std::vector<std::vector<bool>> made;
+  made.reserve(new_sizes.size());
   for (const auto size : new_sizes) made.emplace_back(size);
   delta::DecodeOptions options;
   options.read = [&](MutableByteView out) -> Result<void> {
