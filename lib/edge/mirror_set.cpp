@@ -60,7 +60,7 @@ MirrorSet::Field MirrorSet::survey(std::span<const MirrorId> candidates,
                                    std::span<const MirrorId> except, std::uint64_t now_ms) const {
   Field field;
   for (auto id : candidates) {
-    if (!mirrors_[id].status.dropped && !contains(except, id)) ++field.mirrors;
+    if (!mirrors_[id].status.dropped) ++field.mirrors;
     if (!usable(id, except, now_ms) || !known(mirrors_[id], now_ms)) continue;
     field.best_rate = std::max(field.best_rate, mirrors_[id].rate_bytes_per_s);
     field.total_rate += mirrors_[id].rate_bytes_per_s;

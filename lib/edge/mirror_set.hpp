@@ -97,8 +97,8 @@ class MirrorSet {
   };
   // What those that would do have in common.
   struct Field {
-    std::uint32_t mirrors = 0;
-    double best_rate = 0;  // of those that can be asked at the moment; 0: none is known
+    std::uint32_t mirrors = 0;  // that there are, whether they would do now or not
+    double best_rate = 0;       // of those that can be asked at the moment; 0: none is known
     double total_rate = 0;
   };
   bool usable(MirrorId mirror, std::span<const MirrorId> except, std::uint64_t now_ms) const;

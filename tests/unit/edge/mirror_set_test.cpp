@@ -75,6 +75,16 @@ TEST_F(Mirrors, one_whose_neighbour_has_just_failed_is_tried_with_a_small_reques
   EXPECT_EQ(choice.bytes, 256U * 1024);
 }
 
+// As after a moment of silence: four large requests would otherwise go to what may be a modem.
+TEST_F(Mirrors, one_that_is_not_known_is_tried_although_its_neighbour_is_out_of_the_question) {
+  auto choice = set.choose(both, only, kMuch, 0);
+  ASSERT_EQ(choice.kind, Kind::ask);
+  EXPECT_EQ(choice.mirror, b);
+  EXPECT_EQ(choice.bytes, 256U * 1024);
+  set.started(b, 0);
+  EXPECT_EQ(set.choose(both, only, kMuch, 0).kind, Kind::busy);
+}
+
 TEST_F(Mirrors, what_is_wanted_first_goes_to_the_one_that_is_known) {
   measure(b, 1'000'000);
   EXPECT_EQ(choose(both, 1000).mirror, b);
