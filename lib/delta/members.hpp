@@ -1,5 +1,5 @@
-// Compressed members of a file: deflate streams in zip archives, in gzip and PNG files, and, behind
-// a zlib header, in whatever pak an engine makes. Private to the encoder.
+// Compressed members of a file: deflate streams in zip and gzip files, and, behind a zlib header,
+// in whatever pak an engine makes, or in a PNG file with one IDAT chunk. Private to the encoder.
 #pragma once
 
 #include <cstdint>
