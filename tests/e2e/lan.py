@@ -28,6 +28,9 @@ PEER_PORT = 6881
 EDGE_PORT = 8080
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 TCP, UDP = 6, 17
+# <linux/socket.h>, <linux/if_packet.h>; the usual 200 kB are full in a moment.
+SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS = 33, 263, 6
+SNIFFER_BYTES = 64 << 20
 
 
 def describe_packet(frame):
@@ -46,8 +49,10 @@ def describe_packet(frame):
 
 
 def sniff():
-    """Counts what leaves eth0; at a line on stdin, prints [[protocol, target, port], bytes]..."""
+    """Counts what leaves eth0; at a line on stdin, prints how many packets it missed, and
+    [[protocol, target, port], bytes]..."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+    packets.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, SNIFFER_BYTES)
     packets.bind(("eth0", 0))
     packets.settimeout(0.1)
     print("ready", flush=True)
@@ -65,7 +70,8 @@ def sniff():
     while not select.select([sys.stdin], [], [], 0)[0]:
         drain()
     drain()
-    print(json.dumps(list(counted.items())), flush=True)
+    _, missed = struct.unpack("II", packets.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+    print(json.dumps([missed, list(counted.items())]), flush=True)
 
 
 class Sniffer:
@@ -81,7 +87,9 @@ class Sniffer:
     def stop(self):
         """{(protocol, target, port): bytes}."""
         out, _ = self.process.communicate("stop\n", timeout=30)
-        return {tuple(key): count for key, count in json.loads(out)}
+        missed, counted = json.loads(out)
+        check(missed == 0, f"the sniffer missed {missed} packets")
+        return {tuple(key): count for key, count in counted}
 
 
 class Link:
