@@ -47,6 +47,7 @@ MirrorId MirrorSet::add(const std::string& base_url) {
 
 std::vector<transfer::MirrorStatus> MirrorSet::statuses() const {
   std::vector<transfer::MirrorStatus> all;
+  all.reserve(mirrors_.size());
   for (const auto& mirror : mirrors_) all.push_back(mirror.status);
   return all;
 }
