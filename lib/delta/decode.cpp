@@ -1,5 +1,5 @@
 // Block by block: unpack the streams, read the plan, and give each window its share of the streams;
-// windows are then made independently of each other.
+// windows are then made independently of each other, but for those of a compressed member.
 #include "delta/decode.hpp"
 
 #include <algorithm>
@@ -175,13 +175,16 @@ class Decoder {
 
   Result<void> make_window(const WindowJob& job) {
     SHOAL_TRY(options_.stop.check());
-    if (job.open->lost || !is_wanted(job)) return {};
+    const auto& part = job.open->part;
+    if (!part.packing && !is_wanted(part, job.begin, job.size)) return {};
+    if (part.packing && job.begin == 0) job.open->lost = !is_wanted(part, 0, part.file_size());
+    if (job.open->lost) return {};
     auto window = spare_window();
     const auto made = fill_window(job, *window);
     if (!made) {
       const bool misfit = made.error().kind == ErrorKind::metadata_invalid;
       if (!misfit || !options_.leaves_out || !options_.leaves_out()) return made;
-      job.open->lost = job.open->part.packing.has_value();
+      job.open->lost = part.packing.has_value();
       job.open->release();
     }
     std::lock_guard lock(spare_mutex_);
@@ -189,14 +192,8 @@ class Decoder {
     return {};
   }
 
-  // Of a packed part, all or nothing.
-  bool is_wanted(const WindowJob& job) const {
-    const auto& part = job.open->part;
-    if (!options_.wants) return true;
-    if (!part.packing) return options_.wants(part.file, part.file_offset + job.begin, job.size);
-    if (job.begin > 0) return true;
-    job.open->lost = !options_.wants(part.file, part.file_offset, part.file_size());
-    return !job.open->lost;
+  bool is_wanted(const Part& part, std::uint64_t begin, std::uint64_t size) const {
+    return !options_.wants || options_.wants(part.file, part.file_offset + begin, size);
   }
 
   Result<void> fill_window(const WindowJob& job, Predictor::Window& window) {
