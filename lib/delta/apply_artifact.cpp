@@ -60,10 +60,7 @@ Result<void> apply_group(const Group& group, const ApplyOptions& options) {
 }
 
 Result<void> apply_artifact(const ArtifactHead& head, const ApplyOptions& options) {
-  for (const auto& group : head.groups) {
-    SHOAL_TRY(apply_group(group, options));
-    if (options.group_done) SHOAL_TRY(options.group_done(group));
-  }
+  for (const auto& group : head.groups) SHOAL_TRY(apply_group(group, options));
   return {};
 }
 

@@ -12,8 +12,6 @@ struct ApplyOptions {
   std::vector<const ByteSource*> old_files;
   // Bytes of a new file; as DecodeOptions::write.
   std::function<Result<void>(FileIndex file, std::uint64_t offset, ByteView bytes)> write;
-  // All slices of a group were written; on the calling thread. May be empty.
-  std::function<Result<void>(const Group& group)> group_done;
   // As DecodeOptions::wants and leaves_out.
   std::function<bool(FileIndex file, std::uint64_t offset, std::uint64_t size)> wants;
   std::function<bool()> leaves_out;
