@@ -7,7 +7,6 @@
 #include "delta/block.hpp"
 #include "delta/mask.hpp"
 #include "delta/match.hpp"
-#include "delta/match_groups.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -87,15 +86,14 @@ void add_covers(const std::vector<Cover>& found, const Masked& old, const Masked
 
 }  // namespace
 
-Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
+Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh, const EqualFiles& equal,
                                        std::uint64_t memory_bytes, WorkerPool* workers,
                                        const StopToken& stop) {
   std::vector<Cover> covers;
   std::vector<bool> same(old.files.size());
   std::vector<Unit> old_units, new_units;
-  const auto equal = equal_files(old.files, fresh.files);
-  for (std::size_t i = 0; i < equal.size(); ++i) {
-    if (!equal[i]) {
+  for (std::size_t i = 0; i < fresh.files.size(); ++i) {
+    if (i >= equal.size() || !equal[i]) {
       add_units(fresh, i, new_units);
       continue;
     }

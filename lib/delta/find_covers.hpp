@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/stop_token.hpp"
+#include "delta/match_groups.hpp"
 #include "delta/translation.hpp"
 #include "delta/tree_side.hpp"
 
@@ -13,8 +14,8 @@ namespace shoal::delta {
 
 // Covers of all new files, in order; positions are of the files one after another, on both sides.
 // Files that stay as they are cost no search, and their old bytes are not searched either.
-// `memory_bytes`: for copies and suffix arrays. Errors: cancelled.
-Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh,
+// `equal`: of the trees' files. `memory_bytes`: for copies and suffix arrays. Errors: cancelled.
+Result<std::vector<Cover>> find_covers(const Side& old, const Side& fresh, const EqualFiles& equal,
                                        std::uint64_t memory_bytes, WorkerPool* workers,
                                        const StopToken& stop);
 

@@ -100,8 +100,8 @@ Key key_of(ByteView file) {
 
 }  // namespace
 
-std::vector<std::optional<std::size_t>> equal_files(const std::vector<ByteView>& old_files,
-                                                    const std::vector<ByteView>& new_files) {
+EqualFiles equal_files(const std::vector<ByteView>& old_files,
+                       const std::vector<ByteView>& new_files) {
   std::map<Key, std::vector<std::size_t>> by_key;
   for (std::size_t i = 0; i < old_files.size(); ++i) {
     if (old_files[i].empty()) continue;

@@ -17,8 +17,9 @@ struct MatchGroup {
 };
 
 // For each new file an old one with the same bytes, if there is one.
-std::vector<std::optional<std::size_t>> equal_files(const std::vector<ByteView>& old_files,
-                                                    const std::vector<ByteView>& new_files);
+using EqualFiles = std::vector<std::optional<std::size_t>>;
+EqualFiles equal_files(const std::vector<ByteView>& old_files,
+                       const std::vector<ByteView>& new_files);
 
 // What one group may take of memory while its units are in it, in bytes.
 std::uint64_t group_cost(std::uint64_t old_bytes, std::uint64_t new_bytes);

@@ -8,7 +8,6 @@
 #include <tuple>
 
 #include "base/for_each.hpp"
-#include "delta/match_groups.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -142,10 +141,9 @@ Result<void> open_old(Side& side, const Found& found, std::uint64_t memory_bytes
 
 }  // namespace
 
-Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes, WorkerPool* workers,
-                          const StopToken& stop) {
+Result<void> open_members(Side& old, Side& fresh, const EqualFiles& equal,
+                          std::uint64_t memory_bytes, WorkerPool* workers, const StopToken& stop) {
   std::vector<bool> old_stays(old.tree_files), new_stays(fresh.tree_files);
-  const auto equal = equal_files(old.files, fresh.files);
   for (std::size_t i = 0; i < equal.size(); ++i) {
     new_stays[i] = equal[i].has_value();
     if (equal[i]) old_stays[*equal[i]] = true;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/stop_token.hpp"
+#include "delta/match_groups.hpp"
 #include "delta/tree_side.hpp"
 
 namespace shoal {
@@ -15,9 +16,9 @@ class WorkerPool;
 
 namespace shoal::delta {
 
-// `memory_bytes`: for what the opened members hold, of each side; those beyond stay closed. Errors:
-// cancelled.
-Result<void> open_members(Side& old, Side& fresh, std::uint64_t memory_bytes, WorkerPool* workers,
-                          const StopToken& stop);
+// `equal`: of the trees' files. `memory_bytes`: for what the opened members hold, of each side;
+// those beyond stay closed. Errors: cancelled.
+Result<void> open_members(Side& old, Side& fresh, const EqualFiles& equal,
+                          std::uint64_t memory_bytes, WorkerPool* workers, const StopToken& stop);
 
 }  // namespace shoal::delta
