@@ -3,13 +3,13 @@
 #include "delta/encode.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "base/worker_pool.hpp"
 #include "delta/address_fixes.hpp"
 #include "delta/block.hpp"
 #include "delta/find_covers.hpp"
 #include "delta/open_members.hpp"
+#include "delta/plan_parts.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::uint64_t kMembersShare = 8;  // of the memory, for the opened members of each side
 constexpr std::size_t kMaxWaiting = 7;      // blocks kept while another is made: about 4 MiB each
-constexpr std::uint64_t kMinProgramBytes = 4 * 1024;  // covered by an old program, to translate it
 
 std::uint64_t opened_bytes(const Side& side) {
   return side.starts.back() - side.starts[side.tree_files];
@@ -27,11 +26,7 @@ class Encoder {
  public:
   Encoder(const Side& old, const Side& fresh, std::vector<Cover> covers,
           const EncodeOptions& options)
-      : old_(old),
-        fresh_(fresh),
-        covers_(std::move(covers)),
-        space_(pointers(old)),
-        options_(options) {}
+      : fresh_(fresh), planner_(old, fresh, std::move(covers)), options_(options) {}
 
   Result<EncodeStatistics> run() {
     for (std::size_t file = 0; file < fresh_.tree_files; ++file) SHOAL_TRY(write_file(file));
@@ -42,14 +37,6 @@ class Encoder {
   }
 
  private:
-  // Of the tree's files; opened members are put behind them part by part.
-  static std::vector<const ByteSource*> pointers(const Side& side) {
-    std::vector<const ByteSource*> sources;
-    sources.reserve(side.tree_files);
-    for (std::size_t i = 0; i < side.tree_files; ++i) sources.push_back(&side.sources[i]);
-    return sources;
-  }
-
   // Opened members and the stretches between them, in order.
   Result<void> write_file(std::size_t file) {
     std::uint64_t at = 0;
@@ -65,120 +52,26 @@ class Encoder {
 
   Result<void> write_stretch(std::size_t file, std::uint64_t offset, std::uint64_t end) {
     while (offset < end) {
-      Part part = plan_part(file, offset, end);
+      Part part = planner_.next_part(file, offset, end);
       const auto is = fresh_.files[file].subspan(offset, part.size);
       SHOAL_TRY(learn_fixes(part, is));
-      SHOAL_TRY(write(part, space_, is));
+      SHOAL_TRY(write(part, planner_.space(), is));
       offset += part.size;
     }
     return {};
   }
 
   Result<void> write_member(std::size_t number) {
-    const auto& opened = fresh_.members[number];
-    const std::size_t plain_file = fresh_.tree_files + number;
-    Part part;
-    part.file = opened.file;
-    part.file_offset = opened.member.offset;
-    part.size = opened.member.plain_size;
-    part.packing = {opened.settings, opened.member.packed_size};
-    take_covers(part, fresh_.starts[plain_file], false);
-    const auto sources = choose_members(part);
+    const auto planned = planner_.member_part(number);
     ++statistics_.members;
-    return write(part, OldSpace(space_, sources), opened.plain);
-  }
-
-  // The old members that make most of the part, within the decoder's limits. Covers from others are
-  // dropped; positions in the chosen ones are made the part's.
-  std::vector<const ByteSource*> choose_members(Part& part) const {
-    std::map<std::size_t, std::uint64_t> bytes_from;  // by number of the member
-    for (const auto& cover : part.covers) {
-      if (const auto number = member_at(cover.old_begin)) bytes_from[*number] += cover.size;
-    }
-    std::vector<std::pair<std::uint64_t, std::size_t>> best;
-    best.reserve(bytes_from.size());
-    for (const auto& [number, bytes] : bytes_from) best.emplace_back(bytes, number);
-    std::ranges::sort(best, std::ranges::greater());
-    std::vector<const ByteSource*> sources;
-    std::map<std::size_t, std::uint64_t> start_of;  // in the part's space
-    std::uint64_t plain = 0;
-    for (const auto& [bytes, number] : best) {
-      const auto& [file, member, content, settings] = old_.members[number];
-      if (part.members.size() == kMaxPartMembers) break;
-      if (plain + member.plain_size > kMaxMemberBytes) continue;
-      start_of[number] = space_.size() + plain;
-      plain += member.plain_size;
-      part.members.push_back({file, member.offset, member.packed_size, member.plain_size});
-      sources.push_back(&old_.sources[old_.tree_files + number]);
-    }
-    std::erase_if(part.covers, [&](Cover& cover) {
-      const auto number = member_at(cover.old_begin);
-      if (!number) return false;
-      const auto start = start_of.find(*number);
-      if (start == start_of.end()) return true;
-      cover.old_begin += start->second - old_.starts[old_.tree_files + *number];
-      return false;
-    });
-    return sources;
-  }
-
-  // The opened old member that has the position.
-  std::optional<std::size_t> member_at(std::uint64_t old_position) const {
-    if (old_position < space_.size()) return std::nullopt;
-    const auto after = std::ranges::upper_bound(old_.starts, old_position);
-    return static_cast<std::size_t>(after - old_.starts.begin()) - 1 - old_.tree_files;
-  }
-
-  // The next part of the stretch: whole, if it is a program; otherwise up to the limits.
-  Part plan_part(std::size_t file, std::uint64_t offset, std::uint64_t end) const {
-    const bool program = fresh_.is_program(file);
-    Part part;
-    part.file = file;
-    part.file_offset = offset;
-    part.size = end - offset;
-    if (!program) part.size = std::min(part.size, kMaxPartBytes);
-    take_covers(part, fresh_.starts[file] + offset, !program);
-    std::erase_if(part.covers, [&](const auto& cover) { return member_at(cover.old_begin); });
-    if (program) choose_programs(part);
-    return part;
-  }
-
-  // The covers of the new bytes from `begin` on. Too many: the part ends, or does without.
-  void take_covers(Part& part, std::uint64_t begin, bool may_end) const {
-    auto cover = std::ranges::lower_bound(covers_, begin, {}, &Cover::new_end);
-    for (; cover != covers_.end() && cover->new_begin < begin + part.size; ++cover) {
-      if (cover->new_end() <= begin) continue;
-      if (part.covers.size() == kMaxPartCovers) {
-        if (may_end) part.size = cover->new_begin - begin;
-        return;
-      }
-      const std::uint64_t skip = begin > cover->new_begin ? begin - cover->new_begin : 0;
-      const std::uint64_t at = cover->new_begin + skip - begin;
-      part.covers.push_back(
-          {cover->old_begin + skip, at, std::min(cover->size - skip, part.size - at)});
-    }
-  }
-
-  void choose_programs(Part& part) const {
-    std::map<std::size_t, std::uint64_t> bytes_from;
-    for (const auto& cover : part.covers) bytes_from[space_.file_at(cover.old_begin)] += cover.size;
-    std::vector<std::pair<std::uint64_t, std::size_t>> best;
-    for (const auto& [file, bytes] : bytes_from) {
-      if (bytes >= kMinProgramBytes && !old_.finders[file]->layout().empty()) {
-        best.emplace_back(bytes, file);
-      }
-    }
-    std::ranges::sort(best, std::ranges::greater());
-    if (best.size() > kMaxPartPrograms) best.resize(kMaxPartPrograms);
-    for (const auto& [bytes, file] : best) part.programs.push_back({file, old_.finders[file], {}});
-    if (!best.empty()) part.new_addresses = fresh_.finders[part.file]->layout().addresses;
+    return write(planned.part, planned.space, fresh_.members[number].plain);
   }
 
   Result<void> learn_fixes(Part& part, ByteView actual) const {
     if (part.programs.empty()) return {};
     std::vector<FixLearner> learners(part.programs.size());
     {
-      const Predictor predictor(space_, part);
+      const Predictor predictor(planner_.space(), part);
       Predictor::Window window;
       std::vector<Predictor::ReferenceOrigin> origins;
       for (std::uint64_t at = 0; at < part.size; at += kWindowBytes) {
@@ -306,10 +199,8 @@ class Encoder {
     return options_.write(block);
   }
 
-  const Side& old_;
   const Side& fresh_;
-  const std::vector<Cover> covers_;
-  const OldSpace space_;
+  const PartPlanner planner_;
   const EncodeOptions& options_;
   std::size_t next_member_ = 0;
   content::ByteWriter plan_;
