@@ -1,8 +1,12 @@
 // The command line of shoal-publish: what each command takes, and nothing else. The commands
 // themselves are in commands.cpp.
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "ceremony.hpp"
@@ -23,6 +27,19 @@ StopToken stop_at_interrupt() {
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
   return stop;
+}
+
+// Deltas are made from many files of two trees: as many may be open as the system's settings allow.
+// Called before there are threads: Linux then makes the table of descriptors larger at once, and
+// otherwise lets each doubling wait some 10 ms for all processors.
+void allow_many_open_files() {
+  constexpr rlim_t kUsualNeed = 4096;
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const int highest = static_cast<int>(std::min(limit.rlim_cur, kUsualNeed)) - 1;
+  if (const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, highest); fd >= 0) ::close(fd);
 }
 
 struct Program {
@@ -288,6 +305,7 @@ struct Program {
 }  // namespace
 
 int main(int argc, char** argv) {
+  allow_many_open_files();
   Program program;
   try {
     program.app.parse(argc, argv);

@@ -2,9 +2,9 @@
 // the outcome is the same whatever the number of workers.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
-#include <mutex>
 
 #include "base/error.hpp"
 #include "base/worker_pool.hpp"
@@ -19,16 +19,12 @@ inline Result<void> for_each(WorkerPool* workers, std::size_t count,
     for (std::size_t i = 0; i < count; ++i) SHOAL_TRY(body(i));
     return {};
   }
-  std::mutex mutex;
-  Result<void> outcome;
+  std::atomic<bool> failed = false;
+  Result<void> outcome;  // of the one that failed first
   workers->parallel_for(count, [&](std::size_t i) {
-    {
-      std::lock_guard lock(mutex);
-      if (!outcome) return;
-    }
+    if (failed) return;
     auto done = body(i);
-    std::lock_guard lock(mutex);
-    if (!done && outcome) outcome = std::move(done);
+    if (!done && !failed.exchange(true)) outcome = std::move(done);
   });
   return outcome;
 }

@@ -51,13 +51,13 @@ Result<std::vector<Slice>> read_slices(content::ByteReader& reader, FileList fil
 }
 
 // Each made file is covered, by slices that follow each other; nothing else is.
-Result<void> check_new_slices(const ArtifactHead& head, FileList old_files, FileList new_files) {
+Result<void> check_new_slices(const ArtifactHead& head, FileList new_files,
+                              std::span<const Origin> origins) {
   std::vector<Slice> slices;
   for (const auto& group : head.groups) {
     slices.insert(slices.end(), group.new_slices.begin(), group.new_slices.end());
   }
   std::ranges::sort(slices);
-  const auto origins = match_trees(old_files, new_files);
   auto slice = slices.begin();
   for (std::uint32_t i = 0; i < new_files.size(); ++i) {
     if (origins[i].kind != Origin::Kind::made) continue;
@@ -73,9 +73,27 @@ Result<void> check_new_slices(const ArtifactHead& head, FileList old_files, File
   return {};
 }
 
-Result<void> read_identity(content::ByteReader& reader, FileList files, std::string_view which) {
-  SHOAL_ASSIGN(const auto bytes, reader.raw(32));
-  return check_tree_identity(files, bytes, which);
+Result<Bytes> read_body(const ReadNext& next) {
+  return read_sized(next, kArtifactMagic, kArtifactVersion, kMaxHeadBytes, "the delta's head");
+}
+
+Result<ArtifactHead> read_groups(content::ByteReader& reader, FileList old_files,
+                                 FileList new_files, std::span<const Origin> origins) {
+  SHOAL_ASSIGN(const auto groups, reader.varint());
+  if (groups > kMaxGroups) return bad("too many groups");
+  ArtifactHead head;
+  std::size_t allowed = kMaxSlices;
+  for (std::uint64_t i = 0; i < groups; ++i) {
+    Group group;
+    SHOAL_ASSIGN(group.old_slices, read_slices(reader, old_files, allowed));
+    SHOAL_ASSIGN(group.new_slices, read_slices(reader, new_files, allowed));
+    SHOAL_ASSIGN(group.block_bytes, reader.varint());
+    if (group.new_slices.empty()) return bad("a group that makes nothing");
+    head.groups.push_back(std::move(group));
+  }
+  SHOAL_TRY(reader.expect_end());
+  SHOAL_TRY(check_new_slices(head, new_files, origins));
+  return head;
 }
 
 }  // namespace
@@ -101,26 +119,23 @@ Bytes format_head(FileList old_files, FileList new_files, const ArtifactHead& he
 }
 
 Result<ArtifactHead> read_head(const ReadNext& next, FileList old_files, FileList new_files) {
-  SHOAL_ASSIGN(const auto body, read_sized(next, kArtifactMagic, kArtifactVersion, kMaxHeadBytes,
-                                           "the delta's head"));
+  SHOAL_ASSIGN(const auto body, read_body(next));
   content::ByteReader reader(body, "the delta's head");
-  SHOAL_TRY(read_identity(reader, old_files, "old"));
-  SHOAL_TRY(read_identity(reader, new_files, "new"));
-  SHOAL_ASSIGN(const auto groups, reader.varint());
-  if (groups > kMaxGroups) return bad("too many groups");
-  ArtifactHead head;
-  std::size_t allowed = kMaxSlices;
-  for (std::uint64_t i = 0; i < groups; ++i) {
-    Group group;
-    SHOAL_ASSIGN(group.old_slices, read_slices(reader, old_files, allowed));
-    SHOAL_ASSIGN(group.new_slices, read_slices(reader, new_files, allowed));
-    SHOAL_ASSIGN(group.block_bytes, reader.varint());
-    if (group.new_slices.empty()) return bad("a group that makes nothing");
-    head.groups.push_back(std::move(group));
-  }
-  SHOAL_TRY(reader.expect_end());
-  SHOAL_TRY(check_new_slices(head, old_files, new_files));
-  return head;
+  SHOAL_ASSIGN(const auto old_tree, reader.raw(32));
+  SHOAL_TRY(check_tree_identity(old_files, old_tree, "old"));
+  SHOAL_ASSIGN(const auto new_tree, reader.raw(32));
+  SHOAL_TRY(check_tree_identity(new_files, new_tree, "new"));
+  return read_groups(reader, old_files, new_files, match_trees(old_files, new_files));
+}
+
+Result<UnboundHead> read_unbound_head(const ReadNext& next, FileList old_files, FileList new_files,
+                                      std::span<const Origin> origins) {
+  SHOAL_ASSIGN(const auto body, read_body(next));
+  content::ByteReader reader(body, "the delta's head");
+  SHOAL_ASSIGN(const auto old_tree, reader.raw(32));
+  SHOAL_ASSIGN(const auto new_tree, reader.raw(32));
+  SHOAL_ASSIGN(auto head, read_groups(reader, old_files, new_files, origins));
+  return UnboundHead{*Digest::from_bytes(old_tree), *Digest::from_bytes(new_tree), std::move(head)};
 }
 
 }  // namespace shoal::delta

@@ -44,4 +44,14 @@ Bytes format_head(FileList old_files, FileList new_files, const ArtifactHead& he
 // (made for other trees), metadata_invalid, unsupported_version, too_large, and those of `next`.
 Result<ArtifactHead> read_head(const ReadNext& next, FileList old_files, FileList new_files);
 
+// Of trees whose roots are not known yet: that they have these identities is the caller's to check.
+struct UnboundHead {
+  Digest old_tree;
+  Digest new_tree;
+  ArtifactHead head;
+};
+// `origins`: by new file. Errors: as above, but for conflict.
+Result<UnboundHead> read_unbound_head(const ReadNext& next, FileList old_files, FileList new_files,
+                                      std::span<const Origin> origins);
+
 }  // namespace shoal::delta

@@ -9,7 +9,9 @@
 namespace shoal::delta {
 namespace {
 
-constexpr std::string_view kDomain = "shoal-tree-1\n";  // no other digest of ours begins like this
+// No other digests of ours begin like these.
+constexpr std::string_view kTreeDomain = "shoal-tree-1\n";
+constexpr std::string_view kListingDomain = "shoal-listing-1\n";
 
 struct Content {
   Digest root;
@@ -25,11 +27,9 @@ using Known = std::unordered_map<Content, FileIndex, ContentHash>;
 
 Content content_of(const content::FileEntry& file) { return {file.root, file.size}; }
 
-}  // namespace
-
-Digest tree_identity(FileList files) {
+Digest digest_of(FileList files, std::string_view domain, bool with_roots) {
   Sha256 hasher;
-  hasher.update(as_bytes(kDomain));
+  hasher.update(as_bytes(domain));
   for (const auto& file : files) {
     content::ByteWriter writer;
     writer.varint(file.path.text().size());
@@ -37,18 +37,28 @@ Digest tree_identity(FileList files) {
     const std::uint8_t executable = file.executable ? 1 : 0;
     writer.raw({&executable, 1});
     writer.varint(file.size);
-    if (file.size > 0) writer.raw(file.root.bytes);
+    if (with_roots && file.size > 0) writer.raw(file.root.bytes);
     hasher.update(writer.take());
   }
   return hasher.finish();
 }
 
+}  // namespace
+
+Digest tree_identity(FileList files) { return digest_of(files, kTreeDomain, true); }
+
+Digest tree_listing(FileList files) { return digest_of(files, kListingDomain, false); }
+
+Error made_for_another_tree(std::string_view which, std::string_view difference) {
+  return {
+      ErrorKind::conflict,
+      "the delta was made for another " + std::string(which) + " tree: " + std::string(difference),
+      "Use the delta that was made for this pair of trees."};
+}
+
 Result<void> check_tree_identity(FileList files, ByteView identity, std::string_view which) {
   if (Digest::from_bytes(identity) == tree_identity(files)) return {};
-  return fail(ErrorKind::conflict,
-              "the delta was made for another " + std::string(which) +
-                  " tree: names, sizes or contents of its files differ",
-              "Use the delta that was made for this pair of trees.");
+  return fail(made_for_another_tree(which, "names, sizes or contents of its files differ"));
 }
 
 std::vector<Origin> match_trees(FileList old_files, FileList new_files) {

@@ -14,7 +14,11 @@ using FileList = std::span<const content::FileEntry>;
 
 // SHA-256 over paths, executable bits, sizes and merkle roots: a delta fits one tree and no other.
 Digest tree_identity(FileList files);
-// Errors: conflict; `which` is "old" or "new".
+// The same without the roots: what is known of a tree before any of its bytes was read.
+Digest tree_listing(FileList files);
+// conflict; `which` is "old" or "new".
+Error made_for_another_tree(std::string_view which, std::string_view difference);
+// Errors: that.
 Result<void> check_tree_identity(FileList files, ByteView identity, std::string_view which);
 
 // Where the bytes of a new file come from.

@@ -1,12 +1,11 @@
 // Old and new files side by side, in order of path: a run of old files that stay is two bytes, a
-// changed one leaves its path out, and one whose bytes are in the old tree its size and root. A
-// digest follows, for nothing else would tell a flipped executable bit.
+// changed one leaves its path out, and one whose bytes are elsewhere its size. A digest follows,
+// for nothing else would tell a flipped bit of a link's target.
 #include "delta/tree_record.hpp"
 
 #include <algorithm>
 
 #include "content/byte_codec.hpp"
-#include "delta/tree_match.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -28,6 +27,7 @@ enum Step : std::uint8_t {
 enum Flags : std::uint8_t {
   kExecutable = 1,
   kFromOld = 2,  // the bytes of the old file whose index follows
+  kFromNew = 4,  // the bytes of the earlier new file whose index follows, which is made
 };
 
 // Paths share their beginnings with the one before.
@@ -68,14 +68,16 @@ class PathReader {
 
 void write_content(ByteWriter& writer, const FileEntry& file, const Origin& origin) {
   const bool from_old = origin.kind == Origin::Kind::old_file;
-  const std::uint8_t flags = (file.executable ? kExecutable : 0) | (from_old ? kFromOld : 0);
+  const bool from_new = origin.kind == Origin::Kind::new_file;
+  const std::uint8_t flags =
+      (file.executable ? kExecutable : 0) | (from_old ? kFromOld : 0) | (from_new ? kFromNew : 0);
   writer.raw({&flags, 1});
-  if (from_old) {
+  if (from_old || from_new) {
     writer.varint(origin.source.value());
     return;
   }
   writer.varint(file.size);
-  if (file.size > 0) writer.raw(file.root.bytes);
+  if (file.size > 0) writer.raw(ByteView(file.root.bytes).first(std::tuple_size_v<RootStart>));
 }
 
 bool is_same(const FileEntry& a, const FileEntry& b) {
@@ -136,14 +138,14 @@ class FileWriter {
 
 class FileReader {
  public:
-  FileReader(ByteReader& reader, const Component& old_tree)
-      : reader_(reader), old_(old_tree.files), paths_(reader) {}
+  FileReader(ByteReader& reader, const Component& old_tree, TreeRecord& out)
+      : reader_(reader), old_(old_tree.files), paths_(reader), out_(out) {}
 
-  Result<std::vector<FileEntry>> read() {
+  Result<void> read() {
     SHOAL_ASSIGN(const auto count, reader_.varint());
     if (count > kMaxTreeEntries) return reader_.bad("too many files");
     while (files_.size() < count) SHOAL_TRY(read_step(count - files_.size()));
-    return std::move(files_);
+    return {};
   }
 
  private:
@@ -156,7 +158,9 @@ class FileReader {
         if (run == 0 || run > old_.size() - next_old_) return reader_.bad("old files run out");
         if (step[0] == kKeep && run > left) return reader_.bad("more files than it says");
         for (std::uint64_t i = 0; step[0] == kKeep && i < run; ++i) {
-          SHOAL_TRY(add(old_[next_old_ + i]));
+          FileEntry file{old_[next_old_ + i].path};
+          file.executable = old_[next_old_ + i].executable;
+          SHOAL_TRY(add_from_old(std::move(file), next_old_ + i));
         }
         next_old_ += run;
         return {};
@@ -175,30 +179,57 @@ class FileReader {
   }
 
   Result<void> add_content(RelativePath path) {
-    SHOAL_ASSIGN(const auto flags, reader_.raw(1));
-    if (flags[0] > (kExecutable | kFromOld)) return reader_.bad("flags that are not known");
+    SHOAL_ASSIGN(const auto read, reader_.raw(1));
+    const std::uint8_t flags = read[0];
     FileEntry file{std::move(path)};
-    file.executable = (flags[0] & kExecutable) != 0;
-    if ((flags[0] & kFromOld) != 0) {
-      SHOAL_ASSIGN(const auto index, reader_.varint());
-      if (index >= old_.size()) return reader_.bad("an old file that is not there");
-      file.size = old_[index].size;
-      file.root = old_[index].root;
-      return add(std::move(file));
+    file.executable = (flags & kExecutable) != 0;
+    switch (flags & ~kExecutable) {
+      case 0:
+        return add_made(std::move(file));
+      case kFromOld: {
+        SHOAL_ASSIGN(const auto index, reader_.varint());
+        if (index >= old_.size()) return reader_.bad("an old file that is not there");
+        return add_from_old(std::move(file), index);
+      }
+      case kFromNew: {
+        SHOAL_ASSIGN(const auto index, reader_.varint());
+        const bool made = index < files_.size() && out_.origins[index].kind == Origin::Kind::made;
+        if (!made) return reader_.bad("a copy of a file that is not made");
+        file.size = files_[index].size;
+        return add(std::move(file), {Origin::Kind::new_file, index_of(index)}, {});
+      }
+      default:
+        return reader_.bad("flags that are not known");
     }
-    SHOAL_ASSIGN(file.size, reader_.varint());
-    if (file.size > kMaxFileBytes) return reader_.bad("a file that is too large");
-    if (file.size == 0) return add(std::move(file));
-    SHOAL_ASSIGN(const auto root, reader_.raw(32));
-    file.root = *Digest::from_bytes(root);
-    return add(std::move(file));
   }
 
-  Result<void> add(FileEntry file) {
+  Result<void> add_from_old(FileEntry file, std::uint64_t index) {
+    file.size = old_[index].size;
+    if (file.size == 0) return add(std::move(file), {}, {});
+    return add(std::move(file), {Origin::Kind::old_file, index_of(index)}, {});
+  }
+
+  Result<void> add_made(FileEntry file) {
+    SHOAL_ASSIGN(file.size, reader_.varint());
+    if (file.size > kMaxFileBytes) return reader_.bad("a file that is too large");
+    if (file.size == 0) return add(std::move(file), {}, {});
+    RootStart start;
+    SHOAL_ASSIGN(const auto bytes, reader_.raw(start.size()));
+    std::ranges::copy(bytes, start.begin());
+    return add(std::move(file), {Origin::Kind::made, index_of(files_.size())}, start);
+  }
+
+  Result<void> add(FileEntry file, Origin origin, RootStart start) {
     if (!files_.empty() && file.path <= files_.back().path)
       return reader_.bad("paths out of order");
     files_.push_back(std::move(file));
+    out_.origins.push_back(origin);
+    out_.root_starts.push_back(start);
     return {};
+  }
+
+  static FileIndex index_of(std::uint64_t number) {
+    return FileIndex(static_cast<std::uint32_t>(number));
   }
 
   // What one release can hold: as many pieces as there may be, of the largest size.
@@ -208,7 +239,8 @@ class FileReader {
   const std::vector<FileEntry>& old_;
   PathReader paths_;
   std::size_t next_old_ = 0;
-  std::vector<FileEntry> files_;
+  TreeRecord& out_;
+  std::vector<FileEntry>& files_ = out_.tree.files;
 };
 
 Result<void> read_links(ByteReader& reader, Component& tree) {
@@ -242,7 +274,7 @@ Result<void> read_folders(ByteReader& reader, Component& tree) {
 
 Bytes format_tree_record(const Component& old_tree, const Component& new_tree) {
   ByteWriter writer;
-  writer.raw(tree_identity(old_tree.files).bytes);
+  writer.raw(tree_listing(old_tree.files).bytes);
   FileWriter(writer).write(old_tree, new_tree);
   writer.varint(new_tree.symlinks.size());
   PathWriter links(writer);
@@ -262,21 +294,23 @@ Bytes format_tree_record(const Component& old_tree, const Component& new_tree) {
   return record;
 }
 
-Result<Component> read_tree_record(const ReadNext& next, const Component& old_tree) {
+Result<TreeRecord> read_tree_record(const ReadNext& next, const Component& old_tree) {
   SHOAL_ASSIGN(const auto body,
                read_sized(next, kTreeRecordMagic, kTreeRecordVersion, kMaxTreeRecordBytes, kWhat));
   Digest digest;
   SHOAL_TRY(next(digest.bytes));
   ByteReader reader(body, kWhat);
   if (sha256(body) != digest) return reader.bad("its digest differs");
-  SHOAL_ASSIGN(const auto identity, reader.raw(32));
-  SHOAL_TRY(check_tree_identity(old_tree.files, identity, "old"));
-  Component tree;
-  SHOAL_ASSIGN(tree.files, FileReader(reader, old_tree).read());
-  SHOAL_TRY(read_links(reader, tree));
-  SHOAL_TRY(read_folders(reader, tree));
+  SHOAL_ASSIGN(const auto listing, reader.raw(32));
+  if (Digest::from_bytes(listing) != tree_listing(old_tree.files)) {
+    return fail(made_for_another_tree("old", "names or sizes of its files differ"));
+  }
+  TreeRecord record;
+  SHOAL_TRY(FileReader(reader, old_tree, record).read());
+  SHOAL_TRY(read_links(reader, record.tree));
+  SHOAL_TRY(read_folders(reader, record.tree));
   SHOAL_TRY(reader.expect_end());
-  return tree;
+  return record;
 }
 
 }  // namespace shoal::delta

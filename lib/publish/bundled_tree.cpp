@@ -32,6 +32,7 @@ Result<std::unique_ptr<BundledTree>> BundledTree::open(const Layout& layout, Art
 }
 
 Result<UniqueFd> BundledTree::extract(FileIndex file) {
+  std::lock_guard lock(extracting_);
   const std::string name = scratch_ / std::to_string(file.value());
   UniqueFd there(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (there) return there;

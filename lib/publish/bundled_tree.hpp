@@ -35,7 +35,7 @@ class BundledTree {
         recipes_(std::move(recipes)),
         scratch_(std::move(scratch)) {}
 
-  Result<UniqueFd> extract(FileIndex file);  // OpenFiles calls it for one thread at a time
+  Result<UniqueFd> extract(FileIndex file);
   Result<void> write_file(const content::FileEntry& file, int fd, const std::string& name);
 
   const std::filesystem::path repository_;
@@ -44,6 +44,7 @@ class BundledTree {
   const content::Recipes recipes_;
   const std::filesystem::path scratch_;
   std::optional<PieceReader> reader_;
+  std::mutex extracting_;
   OpenFiles files_{[this](FileIndex file) { return extract(file); }};
 };
 

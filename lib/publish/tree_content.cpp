@@ -3,6 +3,7 @@
 #include "publish/tree_content.hpp"
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,7 +23,6 @@ class TreeReader {
       : tree_(tree), options_(options), out_(out), total_(out.component.total_bytes()) {}
 
   Result<void> run(WorkerPool& pool) {
-    out_.recipes.files.resize(out_.component.files.size());
     return for_each(&pool, out_.component.files.size(),
                     [&](std::size_t i) { return read_file(i); });
   }
@@ -42,12 +42,12 @@ class TreeReader {
           MutableByteView(buffer).first(std::min<std::uint64_t>(buffer.size(), file.size - at));
       SHOAL_TRY(pread_exact(fd.get(), part, at, file.path.text()));
       hasher.update(part);
-      if (options_.with_recipes) chunker.update(part);
+      if (options_.detail == TreeDetail::recipes) chunker.update(part);
       at += part.size();
       const std::uint64_t done = done_ += part.size();
       if (options_.progress) options_.progress(done, total_);
     }
-    if (options_.with_recipes) chunker.finish();
+    if (options_.detail == TreeDetail::recipes) chunker.finish();
     SHOAL_ASSIGN(const auto stamp, stamp_of(fd.get(), file.path.text()));
     if (stamp != out_.stamps[index]) {
       return fail(
@@ -77,16 +77,36 @@ Result<TreeContent> read_tree(const BeneathDir& tree, WorkerPool& pool,
   out.component.symlinks = std::move(scanned.symlinks);
   out.component.directories = std::move(scanned.directories);
   out.stamps = std::move(scanned.stamps);
-  SHOAL_TRY(TreeReader(tree, options, out).run(pool));
+  out.recipes.files.resize(out.component.files.size());
+  if (options.detail != TreeDetail::listing) SHOAL_TRY(TreeReader(tree, options, out).run(pool));
   return out;
 }
 
+std::size_t OpenFiles::fair_share() {
+  constexpr rlim_t kUsual = 1024;
+  constexpr rlim_t kMost = 16 * 1024;
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kUsual;
+  return std::min(limit.rlim_cur, kMost) / 4 + 1;
+}
+
 Result<std::shared_ptr<const UniqueFd>> OpenFiles::get(FileIndex file) {
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto found = files_.find(file); found != files_.end()) return found->second;
+  }
+  SHOAL_ASSIGN(auto fd, open_(file));  // which may take long; others go on
+  return keep(file, std::move(fd));
+}
+
+void OpenFiles::add(FileIndex file, UniqueFd fd) { keep(file, std::move(fd)); }
+
+std::shared_ptr<const UniqueFd> OpenFiles::keep(FileIndex file, UniqueFd fd) {
+  auto opened = std::make_shared<const UniqueFd>(std::move(fd));
   std::lock_guard lock(mutex_);
-  if (const auto found = files_.find(file); found != files_.end()) return found->second;
-  SHOAL_ASSIGN(auto fd, open_(file));
-  if (files_.size() >= kMaxOpen) files_.erase(files_.begin());
-  return files_[file] = std::make_shared<const UniqueFd>(std::move(fd));
+  if (files_.size() >= most_) files_.erase(files_.begin());
+  files_.insert_or_assign(file, opened);
+  return opened;
 }
 
 void OpenFiles::forget(FileIndex file) {

@@ -20,13 +20,20 @@ namespace shoal::publish {
 struct TreeContent {
   content::Component component;   // without offsets
   content::Recipes recipes;       // empty lists where they were not asked for
-  std::vector<FileStamp> stamps;  // by file: what was hashed
+  std::vector<FileStamp> stamps;  // by file: what was found
 };
 
-// Scans the tree and reads each file once, on all cores. Errors: those of scan_tree; io_error (a
-// file that changes meanwhile), cancelled, not_found.
+// What is found out, each with all before it.
+enum class TreeDetail {
+  listing,  // names and sizes: no file is opened
+  roots,
+  recipes,
+};
+
+// Scans the tree and, for more than its listing, reads each file once, on all cores. Errors: those
+// of scan_tree; io_error (a file that changes meanwhile), cancelled, not_found.
 struct ReadTreeOptions {
-  bool with_recipes = false;
+  TreeDetail detail = TreeDetail::roots;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // from any thread
   StopToken stop{};
 };
@@ -36,16 +43,23 @@ Result<TreeContent> read_tree(const BeneathDir& tree, WorkerPool& pool,
 // Descriptors of a tree's files: opened when first used, a limited number at a time. Thread-safe.
 class OpenFiles {
  public:
-  using Open = std::function<Result<UniqueFd>(FileIndex)>;
-  explicit OpenFiles(Open open) : open_(std::move(open)) {}
+  using Open = std::function<Result<UniqueFd>(FileIndex)>;  // from any thread, one file even twice
+  // A quarter of what the process may have: a delta has two trees open.
+  static std::size_t fair_share();
+  explicit OpenFiles(Open open, std::size_t most = fair_share())
+      : open_(std::move(open)), most_(most) {}
   // Stays open while somebody holds it.
   Result<std::shared_ptr<const UniqueFd>> get(FileIndex file);
+  // One that is open already.
+  void add(FileIndex file, UniqueFd fd);
   // Nothing of the file is kept.
   void forget(FileIndex file);
 
  private:
-  static constexpr std::size_t kMaxOpen = 128;  // well below the usual limit of 1024
+  std::shared_ptr<const UniqueFd> keep(FileIndex file, UniqueFd fd);
+
   Open open_;
+  const std::size_t most_;
   std::mutex mutex_;
   std::unordered_map<FileIndex, std::shared_ptr<const UniqueFd>> files_;
 };

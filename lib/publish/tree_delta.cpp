@@ -76,9 +76,8 @@ std::string reason_for(const delta::FileCost& cost) {
                      megabytes(cost.covered_bytes));
 }
 
-TreeCounts count_tree(delta::FileList old_files, delta::FileList new_files) {
+TreeCounts count_tree(std::span<const delta::Origin> origins, delta::FileList new_files) {
   TreeCounts counts;
-  const auto origins = delta::match_trees(old_files, new_files);
   for (std::size_t i = 0; i < new_files.size(); ++i) {
     ++counts.files;
     counts.bytes += new_files[i].size;
@@ -108,10 +107,12 @@ Result<TreeDeltaReport> make_tree_delta(const fs::path& old_tree, const fs::path
                                         const fs::path& output, const TreeDeltaOptions& options,
                                         WorkerPool& pool) {
   const StageProgress progress(options.progress);
-  SHOAL_ASSIGN(auto old_side,
-               TreeSide::read(old_tree, pool, {true, progress.of("Old tree"), options.stop}));
-  SHOAL_ASSIGN(auto new_side,
-               TreeSide::read(new_tree, pool, {true, progress.of("New tree"), options.stop}));
+  SHOAL_ASSIGN(
+      auto old_side,
+      TreeSide::read(old_tree, pool, {TreeDetail::recipes, progress.of("Old tree"), options.stop}));
+  SHOAL_ASSIGN(
+      auto new_side,
+      TreeSide::read(new_tree, pool, {TreeDetail::recipes, progress.of("New tree"), options.stop}));
   TreeDeltaReport report;
   SHOAL_ASSIGN(report.warnings,
                check_paths(new_side->content().component, options.allow_outside_links));
@@ -133,7 +134,8 @@ Result<TreeDeltaReport> make_tree_delta(const fs::path& old_tree, const fs::path
   SHOAL_TRY(write_artifact(built, fd, record.size(), file.name()));
   SHOAL_TRY(file.finish());
 
-  report.new_tree = count_tree(old_component.files, new_component.files);
+  report.new_tree =
+      count_tree(delta::match_trees(old_component.files, new_component.files), new_component.files);
   report.old_bytes = old_component.total_bytes();
   report.record_bytes = record.size();
   report.head_bytes = built.head.size();

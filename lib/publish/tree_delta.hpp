@@ -47,7 +47,7 @@ struct TreeDeltaReport {
 
 // In words, why a file costs what it does.
 std::string reason_for(const delta::FileCost& cost);
-TreeCounts count_tree(delta::FileList old_files, delta::FileList new_files);
+TreeCounts count_tree(std::span<const delta::Origin> origins, delta::FileList new_files);
 std::vector<CostlyFile> by_cost(const std::vector<delta::FileCost>& costs,
                                 delta::FileList new_files);
 
@@ -60,8 +60,9 @@ Result<TreeDeltaReport> make_tree_delta(const std::filesystem::path& old_tree,
 
 // Makes `out_tree`, which must not be there (or be an empty folder). It is built beside it, as
 // `out_tree`.partial.XXXXXX, and gets its name when every file was verified; on an error nothing is
-// left. Errors: conflict (`out_tree` is there, or the delta is for other trees), metadata_invalid,
-// verification_failed, cancelled, and those of files.
+// left. Of the old tree only what the new one is made from is read, once. Errors: conflict
+// (`out_tree` is there, or the delta is for other trees), metadata_invalid, verification_failed,
+// cancelled, and those of files.
 Result<TreeCounts> apply_tree_delta(const std::filesystem::path& old_tree,
                                     const std::filesystem::path& delta_file,
                                     const std::filesystem::path& out_tree,

@@ -1,5 +1,6 @@
-// The new tree grows in a folder of its own beside its place: copies first, then what the delta
-// makes, then every made file is read back and held against its merkle root; then it is renamed.
+// The new tree grows in a folder of its own beside its place: copies first, hashed on their way,
+// then what the delta makes, which is read back and hashed; when the roots of all files give the
+// new tree's identity, it is renamed. The old tree is not hashed unless that fails, to tell why.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <stdlib.h>
@@ -98,40 +99,39 @@ class DeltaFile {
   std::uint64_t at_ = 0;
 };
 
-std::unexpected<Error> not_verified(const content::FileEntry& file) {
-  return fail(ErrorKind::verification_failed,
-              fmt::format("'{}' did not come out right", file.path.text()),
-              "The delta, or the old tree meanwhile, was damaged; fetch the delta again.");
+std::unexpected<Error> not_verified(std::string_view what) {
+  return fail(ErrorKind::verification_failed, fmt::format("{} did not come out right", what),
+              "The delta was damaged; fetch it again.");
 }
 
 // The tree as the delta's record describes it, in a folder.
 class TreeWriter {
  public:
-  TreeWriter(const BeneathDir& out, const content::Component& tree, TreeSide& old_side,
+  TreeWriter(const BeneathDir& out, delta::TreeRecord& record, TreeSide& old_side,
              const StopToken& stop)
-      : out_(out),
-        tree_(tree),
-        old_(old_side),
-        stop_(stop),
-        origins_(delta::match_trees(old_side.content().component.files, tree.files)) {}
+      : out_(out), record_(record), old_(old_side), stop_(stop) {}
 
+  // Everything, the files empty. On one thread: others would wait for the folder.
   Result<void> make_entries() {
     for (const auto& folder : tree_.directories) SHOAL_TRY(out_.make_dirs(folder));
     for (const auto& link : tree_.symlinks) {
       SHOAL_TRY(out_.make_parents(link.path));
       SHOAL_TRY(out_.symlink(link.target, link.path));
     }
-    for (const auto& file : tree_.files) SHOAL_TRY(out_.create(file.path, file.executable));
+    for (std::uint32_t i = 0; i < tree_.files.size(); ++i) {
+      SHOAL_ASSIGN(auto fd, out_.create(tree_.files[i].path, tree_.files[i].executable));
+      if (tree_.files[i].size > 0) files_.add(FileIndex(i), std::move(fd));
+    }
     return {};
   }
 
   Result<void> copy_from_old(WorkerPool& pool) {
     return for_each(Origin::Kind::old_file, pool,
-                    [this](std::size_t i) { return copy(old_.files(), origins_[i].source, i); });
+                    [this](std::size_t i) { return copy(old_.files(), origins()[i].source, i); });
   }
   Result<void> copy_from_new(WorkerPool& pool) {
     return for_each(Origin::Kind::new_file, pool,
-                    [this](std::size_t i) { return copy(files_, origins_[i].source, i); });
+                    [this](std::size_t i) { return copy(files_, origins()[i].source, i); });
   }
 
   Result<void> write(FileIndex file, std::uint64_t offset, ByteView bytes) {
@@ -141,12 +141,20 @@ class TreeWriter {
 
   Result<void> verify_made(WorkerPool& pool) {
     return for_each(Origin::Kind::made, pool, [this](std::size_t i) -> Result<void> {
-      const FileIndex index(static_cast<std::uint32_t>(i));
-      SHOAL_ASSIGN(const auto fd, files_.get(index));
-      SHOAL_ASSIGN(const auto root, hash_and(fd->get(), tree_.files[i], {}));
-      if (root != tree_.files[i].root) return not_verified(tree_.files[i]);
-      return {};
+      auto& file = tree_.files[i];
+      SHOAL_ASSIGN(const auto fd, files_.get(FileIndex(static_cast<std::uint32_t>(i))));
+      SHOAL_ASSIGN(file.root, hash_and(fd->get(), file, {}));
+      if (std::ranges::equal(ByteView(file.root.bytes).first(record_.root_starts[i].size()),
+                             record_.root_starts[i])) {
+        return {};
+      }
+      return not_verified(fmt::format("'{}'", file.path.text()));
     });
+  }
+  // When all files are there.
+  Result<void> verify_tree(const Digest& identity) const {
+    if (delta::tree_identity(tree_.files) == identity) return {};
+    return not_verified("the tree");
   }
 
  private:
@@ -155,8 +163,8 @@ class TreeWriter {
   Result<void> for_each(Origin::Kind kind, WorkerPool& pool,
                         const std::function<Result<void>(std::size_t)>& act) {
     std::vector<std::size_t> chosen;
-    for (std::size_t i = 0; i < origins_.size(); ++i) {
-      if (origins_[i].kind == kind) chosen.push_back(i);
+    for (std::size_t i = 0; i < origins().size(); ++i) {
+      if (origins()[i].kind == kind) chosen.push_back(i);
     }
     return shoal::for_each(&pool, chosen.size(), [&](std::size_t i) { return act(chosen[i]); });
   }
@@ -178,29 +186,31 @@ class TreeWriter {
   }
 
   Result<void> copy(OpenFiles& from, FileIndex source, std::size_t index) {
-    const auto& file = tree_.files[index];
+    auto& file = tree_.files[index];
     SHOAL_ASSIGN(const auto in, from.get(source));
-    SHOAL_ASSIGN(const auto out, out_.open_write(file.path));
-    SHOAL_ASSIGN(const auto root, hash_and(in->get(), file, [&](std::uint64_t at, ByteView bytes) {
-                   return pwrite_all(out.get(), bytes, at, file.path.text());
+    SHOAL_ASSIGN(const auto out, files_.get(FileIndex(static_cast<std::uint32_t>(index))));
+    SHOAL_ASSIGN(file.root, hash_and(in->get(), file, [&](std::uint64_t at, ByteView bytes) {
+                   return pwrite_all(out->get(), bytes, at, file.path.text());
                  }));
-    if (root != file.root) return not_verified(file);
     return {};
   }
+
+  const std::vector<Origin>& origins() const { return record_.origins; }
 
   const std::string& path_of(FileIndex file) const { return tree_.files[file.value()].path.text(); }
 
   const BeneathDir& out_;
-  const content::Component& tree_;
+  delta::TreeRecord& record_;
+  content::Component& tree_ = record_.tree;  // gets the roots of what is there
   TreeSide& old_;
   const StopToken& stop_;
-  const std::vector<Origin> origins_;
   OpenFiles files_{
       [this](FileIndex file) { return out_.open_write(tree_.files[file.value()].path); }};
 };
 
-Result<void> make_tree(const delta::ArtifactHead& head, DeltaFile& file, TreeWriter& writer,
+Result<void> make_tree(const delta::UnboundHead& delta, DeltaFile& file, TreeWriter& writer,
                        TreeSide& old_side, const TreeDeltaOptions& options, WorkerPool& pool) {
+  const auto& head = delta.head;
   const StageProgress progress(options.progress);
   SHOAL_TRY(writer.make_entries());
   SHOAL_TRY(writer.copy_from_old(pool));
@@ -226,7 +236,23 @@ Result<void> make_tree(const delta::ArtifactHead& head, DeltaFile& file, TreeWri
   SHOAL_TRY(delta::apply_artifact(head, applying));
   SHOAL_TRY(file.expect_end());
   SHOAL_TRY(writer.verify_made(pool));
-  return writer.copy_from_new(pool);
+  SHOAL_TRY(writer.copy_from_new(pool));
+  return writer.verify_tree(delta.new_tree);
+}
+
+// Why it did not come out right: the old tree may have been another one all the time.
+Result<void> explain(Result<void> made, const delta::UnboundHead& head, const fs::path& old_tree,
+                     const TreeDeltaOptions& options, WorkerPool& pool) {
+  const bool unexplained = !made && (made.error().kind == ErrorKind::verification_failed ||
+                                     made.error().kind == ErrorKind::metadata_invalid);
+  if (!unexplained) return made;
+  const StageProgress progress(options.progress);
+  const auto old_side =
+      TreeSide::read(old_tree, pool, {TreeDetail::roots, progress.of("Old tree"), options.stop});
+  if (!old_side) return made;
+  SHOAL_TRY(delta::check_tree_identity((*old_side)->content().component.files, head.old_tree.bytes,
+                                       "old"));
+  return made;
 }
 
 }  // namespace
@@ -234,23 +260,24 @@ Result<void> make_tree(const delta::ArtifactHead& head, DeltaFile& file, TreeWri
 Result<TreeCounts> apply_tree_delta(const fs::path& old_tree, const fs::path& delta_file,
                                     const fs::path& out_tree, const TreeDeltaOptions& options,
                                     WorkerPool& pool) {
-  const StageProgress progress(options.progress);
   SHOAL_ASSIGN(auto file, DeltaFile::open(delta_file));
   SHOAL_ASSIGN(auto old_side,
-               TreeSide::read(old_tree, pool, {false, progress.of("Old tree"), options.stop}));
+               TreeSide::read(old_tree, pool, {TreeDetail::listing, {}, options.stop}));
   const auto& old_component = old_side->content().component;
   const delta::ReadNext next = [&](MutableByteView out) { return file.read(out); };
-  SHOAL_ASSIGN(const auto tree, delta::read_tree_record(next, old_component));
-  SHOAL_TRY(check_paths(tree, options.allow_outside_links));
-  SHOAL_ASSIGN(const auto head, delta::read_head(next, old_component.files, tree.files));
+  SHOAL_ASSIGN(auto record, delta::read_tree_record(next, old_component));
+  SHOAL_TRY(check_paths(record.tree, options.allow_outside_links));
+  SHOAL_ASSIGN(const auto head, delta::read_unbound_head(next, old_component.files,
+                                                         record.tree.files, record.origins));
 
   PartialFolder partial(out_tree);
   SHOAL_ASSIGN(const auto folder, partial.make());
-  TreeWriter writer(folder, tree, *old_side, options.stop);
-  SHOAL_TRY(make_tree(head, file, writer, *old_side, options, pool));
+  TreeWriter writer(folder, record, *old_side, options.stop);
+  auto made = make_tree(head, file, writer, *old_side, options, pool);
+  SHOAL_TRY(explain(std::move(made), head, old_tree, options, pool));
   SHOAL_TRY(folder.sync());
   SHOAL_TRY(partial.put_in_place());
-  return count_tree(old_component.files, tree.files);
+  return count_tree(record.origins, record.tree.files);
 }
 
 }  // namespace shoal::publish

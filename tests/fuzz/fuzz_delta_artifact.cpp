@@ -39,15 +39,42 @@ void try_head(ByteView bytes, const content::Component& old_tree,
   fuzz::require(again->new_bytes() == head->new_bytes(), "and makes as much");
 }
 
+// With roots as they would come out.
+content::Component completed(const delta::TreeRecord& record, const content::Component& old_tree) {
+  auto tree = record.tree;
+  for (std::size_t i = 0; i < tree.files.size(); ++i) {
+    auto& root = tree.files[i].root;
+    const auto& origin = record.origins[i];
+    switch (origin.kind) {
+      case delta::Origin::Kind::empty:
+        break;
+      case delta::Origin::Kind::old_file:
+        root = old_tree.files[origin.source.value()].root;
+        break;
+      case delta::Origin::Kind::new_file:
+        fuzz::require(origin.source.value() < i, "a copy comes behind its source");
+        root = tree.files[origin.source.value()].root;
+        break;
+      case delta::Origin::Kind::made:
+        root = sha256(as_bytes(tree.files[i].path.text()));
+        std::ranges::copy(record.root_starts[i], root.bytes.begin());
+        break;
+    }
+  }
+  return tree;
+}
+
 void try_record(ByteView bytes, const content::Component& old_tree) {
-  const auto tree = delta::read_tree_record(delta_reader(bytes), old_tree);
-  if (!tree) return;
-  const Bytes written = delta::format_tree_record(old_tree, *tree);
+  const auto record = delta::read_tree_record(delta_reader(bytes), old_tree);
+  if (!record) return;
+  const auto tree = completed(*record, old_tree);
+  const Bytes written = delta::format_tree_record(old_tree, tree);
   ByteView rest = written;
   const auto again = delta::read_tree_record(delta_reader(rest), old_tree);
   fuzz::require(again.has_value(), "a record that was written reads back");
-  fuzz::require(delta::tree_identity(again->files) == delta::tree_identity(tree->files),
-                "and is the same tree");
+  fuzz::require(
+      delta::tree_identity(completed(*again, old_tree).files) == delta::tree_identity(tree.files),
+      "and is the same tree");
 }
 
 }  // namespace
@@ -58,16 +85,16 @@ SHOAL_FUZZER(delta_artifact) {
   try_head(bytes, old_tree, new_tree);
   try_record(bytes, old_tree);
 
-  // Behind the identities and the digest, which no mutation would get past.
+  // Behind the identities and the digests, which no mutation would get past.
   Bytes body;
   const auto append = [&body](ByteView more) { body.insert(body.end(), more.begin(), more.end()); };
   append(delta::tree_identity(old_tree.files).bytes);
-  const std::size_t record_begins = body.size();
   append(delta::tree_identity(new_tree.files).bytes);
   append(bytes);
   try_head(delta::seal_sized(delta::kArtifactMagic, delta::kArtifactVersion, body), old_tree,
            new_tree);
-  body.resize(record_begins);
+  body.clear();
+  append(delta::tree_listing(old_tree.files).bytes);
   append(bytes);
   Bytes record = delta::seal_sized(delta::kTreeRecordMagic, delta::kTreeRecordVersion, body);
   const Digest digest = sha256(body);

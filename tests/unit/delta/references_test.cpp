@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "delta/mask.hpp"
 #include "samples.hpp"
 
@@ -45,6 +48,77 @@ TEST(References, CallsAndPointersOfAProgramAreFound) {
   }
   EXPECT_EQ(calls, 100U);
   EXPECT_EQ(pointers, 100U);
+}
+
+// What the format says of code, byte by byte (docs/formats/delta.md), where the opcodes 01, 80, 85,
+// 8B and FF take operands and no others appear.
+std::vector<std::uint64_t> references_as_specified(ByteView file, const ExecutableLayout& layout) {
+  const auto is_code = [&](std::uint64_t address) {
+    return std::ranges::any_of(layout.regions, [&](const Region& region) {
+      return address >= region.address && address - region.address < region.size;
+    });
+  };
+  const Region& code = layout.regions[0];
+  std::vector<std::uint64_t> found;
+  for (std::uint64_t block = 0; block < file.size(); block += ReferenceFinder::kBlockBytes) {
+    const std::uint64_t begin = std::max(block, code.offset);
+    const std::uint64_t end =
+        std::min({block + ReferenceFinder::kBlockBytes, file.size(), code.offset + code.size});
+    for (std::uint64_t p = begin; p + 5 <= end; ++p) {
+      const auto target = [&](std::uint64_t at) {
+        std::int32_t value = 0;
+        std::memcpy(&value, file.data() + at, 4);
+        return code.address + (at - code.offset) + 4 + static_cast<std::uint64_t>(value);
+      };
+      const std::uint8_t byte = file[p];
+      const std::uint8_t before = p > begin ? file[p - 1] : 0;
+      const bool operand =
+          before == 0x01 || before == 0x80 || before == 0x85 || before == 0x8B || before == 0xFF;
+      std::uint64_t at = 0;
+      if (byte == 0xE8 || byte == 0xE9) {
+        if (is_code(target(p + 1))) at = p + 1;
+      } else if (byte == 0x0F && (file[p + 1] & 0xF0) == 0x80) {
+        if (p + 6 <= end && is_code(target(p + 2))) at = p + 2;
+      } else if ((byte & 0xC7) == 0x05 && operand) {
+        const std::uint64_t where = target(p + 1);
+        if (where != 0 && where < layout.addresses.address_end()) at = p + 1;
+      }
+      if (at == 0) continue;
+      found.push_back(at);
+      p = at + 3;
+    }
+  }
+  return found;
+}
+
+TEST(References, CodeIsScannedAsTheFormatSays) {
+  constexpr std::array<std::uint8_t, 11> kBytes = {0xE8, 0xE9, 0x0F, 0x05, 0x3D, 0x8B,
+                                                   0x80, 0x00, 0x01, 0xFF, 0x85};
+  constexpr std::uint64_t kAddress = 1ULL << 32;
+  Random random(11);
+  std::size_t found = 0;
+  for (unsigned round = 0; round < 60; ++round) {
+    Bytes file(below(random, 3 * ReferenceFinder::kBlockBytes) + 6);
+    for (auto& byte : file) byte = kBytes[below(random, kBytes.size())];
+    const std::uint64_t offset = below(random, std::min<std::uint64_t>(file.size(), 100));
+    const std::uint64_t size = file.size() - offset - below(random, file.size() - offset);
+    ExecutableLayout layout;
+    layout.addresses = AddressMap({{kAddress, offset, size}}, kAddress + (1ULL << 28));
+    layout.regions = {{RegionKind::code, offset, size, kAddress},
+                      // Elsewhere in the file, so that half of all calls lead somewhere.
+                      {RegionKind::code, 1 << 20, 1ULL << 31, kAddress + size}};
+    const MemorySource source(file);
+    const auto finder = ReferenceFinder::make(source, layout);
+    ASSERT_TRUE(finder);
+    std::vector<std::uint64_t> offsets;
+    for (const auto& reference : all_references(file, *finder)) {
+      EXPECT_EQ(reference.kind, ReferenceKind::from_end32);
+      offsets.push_back(reference.offset);
+    }
+    EXPECT_EQ(offsets, references_as_specified(file, layout)) << "round " << round;
+    found += offsets.size();
+  }
+  EXPECT_GT(found, 10'000U);
 }
 
 TEST(References, ValueAndTargetAreInverse) {

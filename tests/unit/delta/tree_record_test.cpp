@@ -11,7 +11,7 @@ using content::Component;
 
 RelativePath path(std::string_view text) { return RelativePath::parse(text).value(); }
 
-Result<Component> read(ByteView bytes, const Component& old_tree) {
+Result<TreeRecord> read(ByteView bytes, const Component& old_tree) {
   const ReadNext next = [&](MutableByteView out) -> Result<void> {
     if (out.size() > bytes.size()) return fail(ErrorKind::metadata_invalid, "cut off");
     std::copy_n(bytes.begin(), out.size(), out.begin());
@@ -21,13 +21,22 @@ Result<Component> read(ByteView bytes, const Component& old_tree) {
   return read_tree_record(next, old_tree);
 }
 
-void expect_same(const Component& a, const Component& b) {
+// All but the roots, of which made files have the first bytes.
+void expect_same(const TreeRecord& record, const Component& old_tree, const Component& b) {
+  const auto& a = record.tree;
   ASSERT_EQ(a.files.size(), b.files.size());
+  ASSERT_EQ(record.root_starts.size(), b.files.size());
+  const auto origins = match_trees(old_tree.files, b.files);
+  ASSERT_EQ(record.origins.size(), origins.size());
   for (std::size_t i = 0; i < a.files.size(); ++i) {
     EXPECT_EQ(a.files[i].path, b.files[i].path);
     EXPECT_EQ(a.files[i].size, b.files[i].size);
-    EXPECT_EQ(a.files[i].root, b.files[i].root);
     EXPECT_EQ(a.files[i].executable, b.files[i].executable);
+    EXPECT_EQ(record.origins[i].kind, origins[i].kind);
+    EXPECT_EQ(record.origins[i].source, origins[i].source);
+    if (origins[i].kind != Origin::Kind::made) continue;
+    const auto& start = record.root_starts[i];
+    EXPECT_TRUE(std::equal(start.begin(), start.end(), b.files[i].root.bytes.begin()));
   }
   ASSERT_EQ(a.symlinks.size(), b.symlinks.size());
   for (std::size_t i = 0; i < a.symlinks.size(); ++i) {
@@ -54,7 +63,7 @@ TEST(TreeRecord, EverythingComesBack) {
     const auto component = sample(random, edited_tree(random, old_tree, 8));
     const auto back = read(format_tree_record(old_component, component), old_component);
     ASSERT_TRUE(back) << back.error().describe();
-    expect_same(*back, component);
+    expect_same(*back, old_component, component);
   }
 }
 
@@ -82,7 +91,8 @@ TEST(TreeRecord, EveryFlippedByteAndTruncationGivesAnErrorOrTheRightTree) {
   for (std::size_t at = 0; at < record.size(); ++at) {
     Bytes damaged = record;
     damaged[at] ^= 1 << below(random, 8);
-    if (const auto back = read(damaged, old_component)) expect_same(*back, component);
+    if (const auto back = read(damaged, old_component))
+      expect_same(*back, old_component, component);
     EXPECT_FALSE(read(ByteView(record).first(at), old_component)) << at;
   }
 }

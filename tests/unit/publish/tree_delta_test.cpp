@@ -110,6 +110,29 @@ TEST_F(FolderDelta, AnotherOldFolderIsRefusedAndLeavesNothing) {
   expect_nothing_left();
 }
 
+TEST_F(FolderDelta, AnOldFileWithOtherBytesIsToldFromADamagedDelta) {
+  ASSERT_TRUE(make());
+  for (const std::string changed : {"data/pak", "bin/game"}) {  // one is copied, one is made from
+    fs::remove_all(folder / "other");
+    fs::copy(folder / "old", folder / "other", fs::copy_options::recursive);
+    std::string bytes = test::read_text(folder / "other" / changed);
+    bytes[1000] ^= 1;
+    folder.write("other/" + changed, bytes);
+    const auto applied = apply("other");
+    ASSERT_FALSE(applied);
+    EXPECT_EQ(applied.error().kind, ErrorKind::conflict) << applied.error().describe();
+    expect_nothing_left();
+  }
+}
+
+TEST_F(FolderDelta, OldFilesThatAreNotNeededMayHaveOtherBytes) {
+  ASSERT_TRUE(make());
+  folder.write("old/gone", "GONE");
+  const auto applied = apply();
+  ASSERT_TRUE(applied) << applied.error().describe();
+  EXPECT_EQ(seen("out"), seen("new"));
+}
+
 TEST_F(FolderDelta, EveryDamageLeavesNoFolder) {
   ASSERT_TRUE(make());
   const Bytes whole = read_file(folder / "delta", 1 << 20).value();
