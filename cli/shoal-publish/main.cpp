@@ -2,6 +2,7 @@
 // themselves are in commands.cpp.
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -41,6 +42,10 @@ void allow_many_open_files() {
   const int highest = static_cast<int>(std::min(limit.rlim_cur, kUsualNeed)) - 1;
   if (const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, highest); fd >= 0) ::close(fd);
 }
+
+// A delta's blocks and streams, of some MiB each, go back to the system when they are done with. By
+// itself glibc comes to keep such buffers, more for each thread.
+void give_back_large_buffers() { ::mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 struct Program {
   CLI::App app{"shoal-publish makes signed releases: keys, repositories, channels"};
@@ -306,6 +311,7 @@ struct Program {
 
 int main(int argc, char** argv) {
   allow_many_open_files();
+  give_back_large_buffers();
   Program program;
   try {
     program.app.parse(argc, argv);

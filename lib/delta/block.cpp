@@ -73,12 +73,15 @@ void write_packing(content::ByteWriter& plan, const Part& part) {
     plan.varint(number);
   }
   plan.varint(part.packing->packed_size);
+  plan.varint(part.packing->png_chunk);
+  if (part.packing->png_chunk != 0) plan.varint(part.packing->zlib_header);
   plan.varint(part.members.size());
   for (const auto& member : part.members) {
     plan.varint(member.file);
     plan.varint(member.offset);
     plan.varint(member.packed_size);
     plan.varint(member.plain_size);
+    plan.varint(member.in_png ? 1 : 0);
   }
 }
 
@@ -92,12 +95,20 @@ Result<std::optional<Packing>> read_packing(content::ByteReader& plan) {
   for (const auto number : {level, memory_level, window_bits, strategy}) {
     if (number > UINT8_MAX) return bad("settings of deflate that there are not");
   }
-  const Packing packing{
-      {static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(memory_level),
-       static_cast<std::uint8_t>(window_bits), static_cast<std::uint8_t>(strategy)},
-      packed_size};
+  Packing packing{{static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(memory_level),
+                   static_cast<std::uint8_t>(window_bits), static_cast<std::uint8_t>(strategy)},
+                  packed_size};
   if (!is_valid(packing.settings)) return bad("settings of deflate that there are not");
-  if (packed_size == 0) return bad("an empty member");
+  if (packed_size == 0 || packed_size > kMaxMemberBytes) return bad("a member of no valid size");
+  SHOAL_ASSIGN(const auto png_chunk, plan.varint());
+  if (png_chunk == 0) return packing;
+  SHOAL_ASSIGN(const auto zlib_header, plan.varint());
+  if (png_chunk > UINT32_MAX || zlib_header > UINT16_MAX ||
+      !PngRowWriter::is_valid(static_cast<std::uint32_t>(png_chunk), packed_size)) {
+    return bad("PNG chunks of no valid size");
+  }
+  packing.png_chunk = static_cast<std::uint32_t>(png_chunk);
+  packing.zlib_header = static_cast<std::uint16_t>(zlib_header);
   return packing;
 }
 
@@ -112,6 +123,9 @@ Result<std::vector<OldMember>> read_members(content::ByteReader& plan, const Old
     SHOAL_ASSIGN(member.offset, plan.varint());
     SHOAL_ASSIGN(member.packed_size, plan.varint());
     SHOAL_ASSIGN(member.plain_size, plan.varint());
+    SHOAL_ASSIGN(const auto in_png, plan.varint());
+    if (in_png > 1) return bad("a member in a container that is not known");
+    member.in_png = in_png == 1;
     if (member.file >= old.file_count()) return bad("a member of a file that is not there");
     const std::uint64_t size = old.file(member.file).size();
     if (member.offset > size || member.packed_size > size - member.offset ||

@@ -15,12 +15,11 @@ inline constexpr std::uint64_t kWindowBytes = 1 << 20;    // of new bytes; the l
 inline constexpr std::uint64_t kMaxPartBytes = 64 << 20;  // of a file without programs
 inline constexpr std::size_t kMaxPartCovers = 1 << 17;    // 3 MiB in the decoder
 inline constexpr std::size_t kMaxPartPrograms = 4;
-// Plain bytes of a compressed member, and of all old ones that it is made from: a decoder has them
-// in memory, once for each thread.
-inline constexpr std::uint64_t kMaxMemberBytes = 4 << 20;
+// Of a compressed member, packed or plain, and of what all old ones that it is made from hold.
+inline constexpr std::uint64_t kMaxMemberBytes = 64 << 20;
 inline constexpr std::size_t kMaxPartMembers = 16;
 inline constexpr std::size_t kMaxFixes = 1 << 16;            // of one program
-inline constexpr std::uint64_t kBlockTargetBytes = 4 << 20;  // an encoder ends a block here …
+inline constexpr std::uint64_t kBlockTargetBytes = 3 << 20;  // an encoder ends a block here …
 inline constexpr std::uint64_t kMaxBlockBytes = 16 << 20;    // … and a decoder takes no larger one
 inline constexpr std::size_t kBlockHeaderBytes = 8 + kStreamCount * 9;
 

@@ -10,6 +10,7 @@
 #include "base/for_each.hpp"
 #include "delta/block.hpp"
 #include "delta/damaged.hpp"
+#include "delta/member_writer.hpp"
 #include "delta/window_codec.hpp"
 
 namespace shoal::delta {
@@ -30,13 +31,12 @@ struct OpenPart {
   const Predictor predictor;
 
   // Of a packed part, whose windows are made in order, one at a time:
-  std::optional<Deflater> deflater;
-  std::uint64_t packed = 0;  // bytes written
-  bool lost = false;         // left out from here on
+  std::optional<MemberWriter> writer;
+  bool lost = false;  // left out from here on
 
   void release() {
     space.release();
-    deflater.reset();
+    writer.reset();
   }
 };
 
@@ -204,26 +204,16 @@ class Decoder {
     return options_.write(part.file, part.file_offset + job.begin, window.bytes);
   }
 
-  // Compressed as the publisher's tool did, which the encoder has tried.
   Result<void> pack_window(const WindowJob& job, ByteView plain) {
     OpenPart& open = *job.open;
     const auto& part = open.part;
     const bool last = job.begin + job.size == part.size;
-    if (!open.deflater) open.deflater.emplace(part.packing->settings);
-    SHOAL_TRY(open.deflater->add(plain, last, [&](ByteView packed) -> Result<void> {
-      if (packed.size() > part.packing->packed_size - open.packed) return packs_otherwise();
-      const std::uint64_t at = part.file_offset + open.packed;
-      open.packed += packed.size();
-      return options_.write(part.file, at, packed);
+    if (!open.writer) open.writer.emplace(*part.packing);
+    SHOAL_TRY(open.writer->add(plain, last, [&](std::uint64_t at, ByteView packed) {
+      return options_.write(part.file, part.file_offset + at, packed);
     }));
-    if (!last) return {};
-    open.release();
-    if (open.packed != part.packing->packed_size) return packs_otherwise();
+    if (last) open.release();
     return {};
-  }
-
-  static std::unexpected<Error> packs_otherwise() {
-    return bad("a member is compressed otherwise than when it was published");
   }
 
   // There are as many as threads; fresh memory for each window would cost more than its copying.

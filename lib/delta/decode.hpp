@@ -31,8 +31,8 @@ struct DecodeOptions {
 };
 
 // Makes every new file that is not empty, but for what is left out. Memory: one block (16 MiB at
-// most), the plans of a few parts, and about 4 MiB for each thread, 12
-// where it makes a compressed member. The outcome is to be verified
+// most), the plans of a few parts, and about 4 MiB for each thread, 12 where it makes a compressed
+// member. The outcome is to be verified
 // by the caller. Errors: metadata_invalid, too_large, cancelled; and those of read, write and the
 // sources.
 Result<void> decode(const std::vector<const ByteSource*>& old_files,

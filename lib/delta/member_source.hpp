@@ -1,9 +1,14 @@
 // A compressed member of an old file, read as the bytes that were compressed. Private to the codec.
 #pragma once
 
+#include <list>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "delta/old_space.hpp"
+#include "delta/paged_inflate.hpp"
+#include "delta/png_chunks.hpp"
 
 namespace shoal::delta {
 
@@ -13,23 +18,50 @@ struct OldMember {
   std::uint64_t offset = 0;
   std::uint64_t packed_size = 0;
   std::uint64_t plain_size = 0;
+  bool in_png = false;  // the row of a PNG file's IDAT chunks; otherwise raw deflate
 };
 
-// Inflated at the first read and kept until it is released. For one thread at a time.
+// Pages of the members that a part is made from: those read last.
+class MemberPages {
+ public:
+  static constexpr std::uint64_t kMostBytes = 4 << 20;
+
+  // Null: it is not there. Valid until the next call.
+  const Bytes* find(const void* member, std::uint64_t number);
+  const Bytes& add(const void* member, std::uint64_t number, Bytes page);
+  void clear();
+
+ private:
+  struct Page {
+    const void* member;
+    std::uint64_t number;
+    Bytes bytes;
+  };
+  std::list<Page> recent_;  // the last one first
+  std::uint64_t bytes_ = 0;
+};
+
+// Inflated page by page, as it is read. For one thread at a time.
 class MemberSource final : public ByteSource {
  public:
-  // The file outlives the source and has these bytes.
-  MemberSource(const ByteSource& file, const OldMember& member) : file_(file), member_(member) {}
+  // The file and the pages outlive the source; the file has these bytes.
+  MemberSource(const ByteSource& file, const OldMember& member, MemberPages& pages)
+      : file_(file), member_(member), pages_(pages) {}
 
   std::uint64_t size() const override { return member_.plain_size; }
   // Errors: the file's; metadata_invalid when it holds no such member (any more).
   Result<void> read(std::uint64_t offset, MutableByteView out) const override;
-  void release() { plain_ = {}; }
+  void release();
 
  private:
+  Result<const Bytes*> page(std::uint64_t number) const;
+  Result<void> open() const;
+
   const ByteSource& file_;
   const OldMember member_;
-  mutable Bytes plain_;
+  MemberPages& pages_;
+  mutable std::optional<PngRow> row_;
+  mutable std::unique_ptr<PagedInflater> inflater_;
 };
 
 // The old files, and behind them the members that a part is made from.
@@ -45,6 +77,7 @@ class MemberSpace {
   void release();
 
  private:
+  MemberPages pages_;
   std::vector<MemberSource> sources_;
   const OldSpace space_;
 };

@@ -2,8 +2,11 @@
 // checksum behind a stream tells chance from data.
 #include "delta/members.hpp"
 
+#include <optional>
+
 #include "delta/block.hpp"
 #include "delta/deflate.hpp"
+#include "delta/png_chunks.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -28,14 +31,15 @@ struct Header {
   std::size_t size = 0;  // the stream begins behind it; 0: this is none
   enum class Sum : std::uint8_t { adler32_behind, crc32_behind, crc32_known } sum{};
   std::uint32_t crc32 = 0;
-  std::uint8_t hint = 0;
+  std::uint16_t zlib_header = 0;
 };
 
 // RFC 1950: method 8, a multiple of 31, no preset dictionary.
 Header zlib_header(ByteView bytes) {
   if (bytes.size() < 6 || (bytes[0] & 0x0F) != 8 || bytes[0] > 0x78) return {};
   if ((bytes[0] * 256 + bytes[1]) % 31 != 0 || (bytes[1] & 0x20) != 0) return {};
-  return {2, Header::Sum::adler32_behind, 0, bytes[1]};
+  const auto header = static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
+  return {kZlibHeaderBytes, Header::Sum::adler32_behind, 0, header};
 }
 
 // RFC 1952.
@@ -86,32 +90,80 @@ bool sum_fits(const Header& header, const Inflated& stream, ByteView behind) {
   return behind.size() >= at + 4 && little(behind, at, 4) == stream.crc32;
 }
 
+// The stream that begins at `begin`, behind its header.
+std::optional<Member> member_at(ByteView file, std::uint64_t begin, const Header& header) {
+  const auto stream = inflate_scan(file.subspan(begin), kMaxMemberBytes);
+  if (!stream || stream->packed_size < kMinMemberBytes ||
+      stream->packed_size >= stream->plain_size ||
+      !sum_fits(header, *stream, file.subspan(begin + stream->packed_size))) {
+    return std::nullopt;
+  }
+  return Member{begin, stream->packed_size, stream->plain_size, stream->adler32,
+                header.zlib_header};
+}
+
+// The row of several IDAT chunks whose first has its type at `at`.
+std::optional<Member> png_member_at(ByteView file, std::uint64_t at) {
+  constexpr std::uint64_t kLengthBytes = 4;
+  if (at < kLengthBytes || as_text(file.subspan(at, 4)) != "IDAT") return std::nullopt;
+  const MemorySource source(file);
+  const auto found = PngRow::find(source, at - kLengthBytes, kMaxMemberBytes);
+  if (!found || !*found || (*found)->row_bytes() == (*found)->size() + kPngChunkExtra) {
+    return std::nullopt;  // a single chunk is a zlib stream like any other
+  }
+  const PngRow& row = **found;
+  Bytes stream(row.size());
+  if (!row.read(0, stream)) return std::nullopt;
+  const Header header = zlib_header(stream);
+  if (header.size == 0) return std::nullopt;
+  auto member = member_at(stream, header.size, header);
+  if (!member || member->end() + kZlibTrailerBytes != stream.size()) return std::nullopt;
+  member->offset = at - kLengthBytes;
+  member->packed_size = row.row_bytes();
+  member->in_png = true;
+  member->png_chunk = row.chunk_bytes();
+  return member;
+}
+
+// One that is told by the byte at `at`.
+std::optional<Member> try_at(ByteView file, std::uint64_t at) {
+  const std::uint8_t byte = file[at];
+  if (byte == 'I') return png_member_at(file, at);
+  // In PNG files, small windows are common; elsewhere 78 is what everybody writes.
+  const bool in_png = byte < 0x78 && (byte & 0x0F) == 8 && at > 0 && file[at - 1] == 'T';
+  if (byte != 0x78 && byte != 'P' && byte != 0x1F && !in_png) return std::nullopt;
+  const Header header = header_at(file.subspan(at));
+  if (header.size == 0) return std::nullopt;
+  return member_at(file, at + header.size, header);
+}
+
 }  // namespace
+
+Bytes deflate_stream(ByteView file, const Member& member) {
+  const auto bytes = file.subspan(member.offset, member.packed_size);
+  if (!member.in_png) return {bytes.begin(), bytes.end()};
+  const MemorySource source(file);
+  const auto row = PngRow::find(source, member.offset, member.packed_size);
+  if (!row || !*row) return {};
+  Bytes stream((*row)->size() - kZlibHeaderBytes - kZlibTrailerBytes);
+  if (!(*row)->read(kZlibHeaderBytes, stream)) return {};
+  return stream;
+}
 
 Result<std::vector<Member>> find_members(ByteView file, const StopToken& stop) {
   std::vector<Member> members;
   std::uint64_t next_check = 0;
+  std::uint64_t free_from = 0;  // behind the last one
   for (std::uint64_t at = 0; at + kMinMemberBytes < file.size(); ++at) {
     if (at >= next_check) {
       SHOAL_TRY(stop.check());
       next_check = at + kStopCheck;
     }
-    // In PNG files, small windows are common; elsewhere 78 is what everybody writes.
-    const std::uint8_t byte = file[at];
-    const bool in_png = byte < 0x78 && (byte & 0x0F) == 8 && at > 0 && file[at - 1] == 'T';
-    if (byte != 0x78 && byte != 'P' && byte != 0x1F && !in_png) continue;
-    const Header header = header_at(file.subspan(at));
-    if (header.size == 0) continue;
-    const std::uint64_t begin = at + header.size;
-    const auto stream = inflate_scan(file.subspan(begin), kMaxMemberBytes);
-    if (!stream || stream->packed_size < kMinMemberBytes ||
-        stream->packed_size >= stream->plain_size ||
-        !sum_fits(header, *stream, file.subspan(begin + stream->packed_size))) {
-      continue;
-    }
-    members.push_back(
-        {begin, stream->packed_size, stream->plain_size, stream->adler32, header.hint});
-    at = members.back().end() - 1;
+    const auto member = try_at(file, at);
+    if (!member || member->offset < free_from) continue;
+    members.push_back(*member);
+    free_from = member->end();
+    at = free_from - 1;
   }
   return members;
 }

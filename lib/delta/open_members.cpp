@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/for_each.hpp"
+#include "delta/member_writer.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -74,14 +75,32 @@ std::vector<DeflateSettings> guesses(const Member& member, const DeflateSettings
                                                                   {2, 3, 4, 5, 6, 9, 1, 7, 8},
                                                                   {6, 9, 5, 7, 8, 4, 3, 2, 1},
                                                                   {9, 8, 7, 6, 5, 4, 3, 2, 1}}};
-  constexpr std::uint8_t kFiltered = 1;  // as PNG files are
-  std::vector<DeflateSettings> settings = {last};
-  const auto& levels = kOrder[member.header == 0 ? 2 : member.header >> 6];
-  for (const std::uint8_t memory : {8, 9}) {
-    for (const auto level : levels) settings.push_back({level, memory, 15, 0});
+  constexpr std::uint8_t kUsual = 0, kFiltered = 1, kHuffmanOnly = 2, kRuns = 3;
+  const unsigned header = member.zlib_header;
+  // By its upper bits, how far back it looks; zlib cannot do 8, and means 9.
+  const auto window =
+      static_cast<std::uint8_t>(header == 0 ? 15U : std::max(9U, (header >> 12) + 8U));
+  const auto& levels = kOrder[header == 0 ? 2 : header >> 6 & 3];
+  std::vector<DeflateSettings> settings = {{last.level, last.memory_level, window, last.strategy}};
+  for (const auto strategy : {kUsual, kFiltered}) {  // the second for PNG files
+    for (const std::uint8_t memory : {8, 9}) {
+      for (const auto level : levels) settings.push_back({level, memory, window, strategy});
+    }
   }
-  for (const auto level : levels) settings.push_back({level, 8, 15, kFiltered});
+  for (const auto strategy : {kHuffmanOnly, kRuns}) {  // which look at no level
+    for (const std::uint8_t memory : {8, 9}) settings.push_back({6, memory, window, strategy});
+  }
   return settings;
+}
+
+// True: the decoder will make these bytes of the file.
+bool makes(const Packing& packing, ByteView plain, ByteView packed) {
+  MemberWriter writer(packing);
+  const auto as_expected = [&](std::uint64_t at, ByteView bytes) -> Result<void> {
+    if (std::ranges::equal(bytes, packed.subspan(at, bytes.size()))) return {};
+    return fail(ErrorKind::conflict, "other bytes");
+  };
+  return writer.add(plain, true, as_expected).has_value();
 }
 
 class NewMembers {
@@ -94,27 +113,30 @@ class NewMembers {
       SHOAL_TRY(stop.check());
       if (failed == kTries) return {};
       if (member.plain_size > left_) continue;
-      const auto packed = packed_bytes(side_, file, member);
-      auto plain = inflate_exactly(packed, member.plain_size);
+      auto plain = inflate_exactly(deflate_stream(side_.files[file], member), member.plain_size);
       if (!plain) continue;
-      const auto settings = settings_of(member, *plain, packed);
-      if (!settings) {
+      const auto packing = packing_of(file, member, *plain);
+      if (!packing) {
         if (failed >= 0) ++failed;
         continue;
       }
       failed = -1;  // this container can be made again, whatever some members are
-      last_ = *settings;
+      last_ = packing->settings;
       left_ -= member.plain_size;
-      SHOAL_TRY(side_.open({file, member, std::move(*plain), *settings}));
+      SHOAL_TRY(side_.open({file, member, std::move(*plain), *packing}));
     }
     return {};
   }
 
  private:
-  std::optional<DeflateSettings> settings_of(const Member& member, ByteView plain,
-                                             ByteView packed) const {
+  std::optional<Packing> packing_of(std::size_t file, const Member& member, ByteView plain) const {
+    if (member.in_png && member.png_chunk == 0) return std::nullopt;
+    const Bytes stream = deflate_stream(side_.files[file], member);
     for (const auto& settings : guesses(member, last_)) {
-      if (makes(settings, plain, packed)) return settings;
+      if (!makes(settings, plain, stream)) continue;
+      if (!member.in_png) return Packing{settings, member.packed_size};
+      const Packing packing{settings, member.packed_size, member.png_chunk, member.zlib_header};
+      if (makes(packing, plain, packed_bytes(side_, file, member))) return packing;
     }
     return std::nullopt;
   }
@@ -130,7 +152,7 @@ Result<void> open_old(Side& side, const Found& found, std::uint64_t memory_bytes
     for (const auto& member : found[file]) {
       SHOAL_TRY(stop.check());
       if (member.plain_size > memory_bytes) continue;
-      auto plain = inflate_exactly(packed_bytes(side, file, member), member.plain_size);
+      auto plain = inflate_exactly(deflate_stream(side.files[file], member), member.plain_size);
       if (!plain) continue;
       memory_bytes -= member.plain_size;
       SHOAL_TRY(side.open({file, member, std::move(*plain), {}}));

@@ -43,7 +43,7 @@ PartPlanner::MemberPart PartPlanner::member_part(std::size_t number) const {
   part.file = opened.file;
   part.file_offset = opened.member.offset;
   part.size = opened.member.plain_size;
-  part.packing = {opened.settings, opened.member.packed_size};
+  part.packing = opened.packing;
   take_covers(part, fresh_.starts[fresh_.tree_files + number], false);
   auto sources = choose_members(part);
   return {std::move(part), OldSpace(space_, std::move(sources))};
@@ -95,12 +95,13 @@ std::vector<const ByteSource*> PartPlanner::choose_members(Part& part) const {
   std::map<std::size_t, std::uint64_t> start_of;  // in the part's space
   std::uint64_t plain = 0;
   for (const auto& [bytes, number] : best) {
-    const auto& [file, member, content, settings] = old_.members[number];
+    const auto& [file, member, content, packing] = old_.members[number];
     if (part.members.size() == kMaxPartMembers) break;
     if (plain + member.plain_size > kMaxMemberBytes) continue;
     start_of[number] = space_.size() + plain;
     plain += member.plain_size;
-    part.members.push_back({file, member.offset, member.packed_size, member.plain_size});
+    part.members.push_back(
+        {file, member.offset, member.packed_size, member.plain_size, member.in_png});
     sources.push_back(&old_.sources[old_.tree_files + number]);
   }
   std::erase_if(part.covers, [&](Cover& cover) {

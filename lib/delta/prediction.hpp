@@ -26,7 +26,11 @@ struct OldProgram {
 // How a part's bytes stand in their file: compressed.
 struct Packing {
   DeflateSettings settings;
-  std::uint64_t packed_size = 0;
+  std::uint64_t packed_size = 0;  // what they take there
+  // Unless 0: as the row of a PNG file's chunks of this size, whose zlib stream begins with
+  // `zlib_header`. Otherwise as raw deflate.
+  std::uint32_t png_chunk = 0;
+  std::uint16_t zlib_header = 0;
 };
 
 // The unit of planning: a new file, or a stretch of a large one, or what a compressed member of it

@@ -1,11 +1,12 @@
 // Raw LZMA without any header, its dictionary as large as the stream: blocks are small, so this is
 // also the bound of the decoder's memory. The few settings tried are those that win for some kind
-// of stream: numbers like other alignments than text.
+// of stream: numbers like other alignments than text. Of a long stream samples are tried.
 #include "delta/streams.hpp"
 
 #include <lzma.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "base/for_each.hpp"
@@ -47,7 +48,33 @@ Bytes compress(ByteView plain, const Setting& setting) {
   return packed;
 }
 
-using Packed = std::array<Bytes, kSettings.size()>;  // by setting; empty: not shorter, or not tried
+constexpr std::size_t kWholeTried = 256 << 10;  // longer streams are sampled
+constexpr std::size_t kSamples = 8;
+constexpr std::size_t kSampleBytes = 16 << 10;
+
+// What the settings are tried on: all of the stream, or stretches from everywhere in it.
+Bytes trial_of(ByteView plain) {
+  if (plain.size() <= kWholeTried) return {plain.begin(), plain.end()};
+  Bytes samples;
+  samples.reserve(kSamples * kSampleBytes);
+  for (std::size_t i = 0; i < kSamples; ++i) {
+    const auto sample =
+        plain.subspan((plain.size() - kSampleBytes) / (kSamples - 1) * i, kSampleBytes);
+    samples.insert(samples.end(), sample.begin(), sample.end());
+  }
+  return samples;
+}
+
+// The stream by each setting; empty where it was not shorter, or not tried.
+struct Trial {
+  Bytes plain;
+  std::array<Bytes, kSettings.size()> packed;
+
+  std::size_t best() const {
+    const auto size = [](const Bytes& bytes) { return bytes.empty() ? SIZE_MAX : bytes.size(); };
+    return static_cast<std::size_t>(std::ranges::min_element(packed, {}, size) - packed.begin());
+  }
+};
 
 struct Job {
   std::size_t stream;
@@ -56,48 +83,55 @@ struct Job {
 };
 
 // The largest first, so that no worker is left with one at the end.
-void run(std::vector<Job>& jobs, const std::vector<ByteView>& plain, std::vector<Packed>& packed,
-         WorkerPool* workers) {
+void run(std::vector<Job> jobs, WorkerPool* workers, const std::function<void(const Job&)>& body) {
   std::ranges::stable_sort(jobs, std::ranges::greater(), &Job::size);
-  const auto compressed = [&](std::size_t i) -> Result<void> {
-    const auto& job = jobs[i];
-    packed[job.stream][job.setting] = compress(plain[job.stream], kSettings[job.setting]);
+  const auto one = [&](std::size_t i) -> Result<void> {
+    body(jobs[i]);
     return {};
   };
-  (void)for_each(workers, jobs.size(), compressed);  // which has no errors
-}
-
-PackedStream shortest(ByteView plain, Packed& packed) {
-  std::size_t best = kSettings.size();
-  std::size_t size = plain.size();
-  for (std::size_t i = 0; i < packed.size(); ++i) {
-    if (packed[i].empty() || packed[i].size() >= size) continue;
-    size = packed[i].size();
-    best = i;
-  }
-  if (best == kSettings.size()) return {kStored, plain.size(), Bytes(plain.begin(), plain.end())};
-  return {method_of(kSettings[best]), plain.size(), std::move(packed[best])};
+  (void)for_each(workers, jobs.size(), one);  // which has no errors
 }
 
 }  // namespace
 
 std::vector<PackedStream> pack_streams(const std::vector<ByteView>& plain, WorkerPool* workers) {
-  std::vector<Packed> packed(plain.size());
-  std::vector<Job> jobs;
+  std::vector<Trial> trials;
+  trials.reserve(plain.size());
+  std::vector<Job> first, others, whole;
   for (std::size_t i = 0; i < plain.size(); ++i) {
-    if (!plain[i].empty()) jobs.push_back({i, 0, plain[i].size()});
+    trials.push_back({trial_of(plain[i]), {}});
+    if (!plain[i].empty()) first.push_back({i, 0, trials[i].plain.size()});
   }
-  run(jobs, plain, packed, workers);
-  std::vector<Job> others;
-  for (const auto& job : jobs) {
-    if (packed[job.stream][0].empty()) continue;  // nothing helps, and trying is slow
+  const auto attempt = [&](const Job& job) {
+    auto& trial = trials[job.stream];
+    trial.packed[job.setting] = compress(trial.plain, kSettings[job.setting]);
+  };
+  run(first, workers, attempt);
+  for (const auto& job : first) {
+    if (trials[job.stream].packed[0].empty()) continue;  // nothing helps, and trying is slow
     for (std::size_t i = 1; i < kSettings.size(); ++i) others.push_back({job.stream, i, job.size});
   }
-  run(others, plain, packed, workers);
-  std::vector<PackedStream> best;
-  best.reserve(plain.size());
-  for (std::size_t i = 0; i < plain.size(); ++i) best.push_back(shortest(plain[i], packed[i]));
-  return best;
+  run(others, workers, attempt);
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (plain[i].size() > kWholeTried) whole.push_back({i, trials[i].best(), plain[i].size()});
+  }
+  run(whole, workers, [&](const Job& job) {
+    auto& packed = trials[job.stream].packed;
+    packed = {};
+    packed[job.setting] = compress(plain[job.stream], kSettings[job.setting]);
+  });
+  std::vector<PackedStream> packed;
+  packed.reserve(plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const std::size_t best = trials[i].best();
+    auto& bytes = trials[i].packed[best];
+    if (bytes.empty()) {
+      packed.push_back({kStored, plain[i].size(), Bytes(plain[i].begin(), plain[i].end())});
+    } else {
+      packed.push_back({method_of(kSettings[best]), plain[i].size(), std::move(bytes)});
+    }
+  }
+  return packed;
 }
 
 Result<Bytes> unpack_stream(std::uint8_t method, std::uint64_t plain_size, ByteView packed) {

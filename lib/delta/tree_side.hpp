@@ -8,8 +8,8 @@
 
 #include "base/stop_token.hpp"
 #include "delta/byte_source.hpp"
-#include "delta/deflate.hpp"
 #include "delta/members.hpp"
+#include "delta/prediction.hpp"
 #include "delta/references.hpp"
 
 namespace shoal {
@@ -22,7 +22,7 @@ struct OpenedMember {
   std::size_t file = 0;
   Member member;
   Bytes plain;
-  DeflateSettings settings;  // that make the member of it again; of new ones only
+  Packing packing;  // that makes the member of it again; of new ones only
 };
 
 // A stretch of a file.

@@ -1,6 +1,6 @@
-// The blocks of a delta, decoded against three small old files, one of them a program and one a
-// compressed member: as they are, and with the six streams of one block taken apart, which no
-// mutation of packed bytes would reach.
+// The blocks of a delta, decoded against four small old files, one of them a program, one a
+// compressed member and one a member in PNG chunks: as they are, and with the six streams of one
+// block taken apart, which no mutation of packed bytes would reach.
 #include <algorithm>
 #include <array>
 
@@ -8,6 +8,7 @@
 #include "delta/block.hpp"
 #include "delta/decode.hpp"
 #include "delta/deflate.hpp"
+#include "delta/png_chunks.hpp"
 #include "fuzzer.hpp"
 
 namespace {
@@ -28,19 +29,32 @@ Bytes deflated(const Bytes& plain) {
   return packed;
 }
 
-const std::array<Bytes, 3>& delta_old_files() {
-  static const std::array<Bytes, 3> files = [] {
+Bytes in_png_chunks(const Bytes& plain) {
+  constexpr std::uint32_t kChunk = 8;
+  Bytes stream = deflated(plain);
+  stream.insert(stream.begin(), delta::kZlibHeaderBytes, std::uint8_t{0x78});
+  stream.insert(stream.end(), delta::kZlibTrailerBytes, std::uint8_t{0});
+  Bytes row;
+  delta::PngRowWriter writer(
+      kChunk, stream.size() + (stream.size() + kChunk - 1) / kChunk * delta::kPngChunkExtra);
+  fuzz::require(writer.add(stream, row) && writer.is_whole(), "a row is made");
+  return row;
+}
+
+const std::array<Bytes, 4>& delta_old_files() {
+  static const std::array<Bytes, 4> files = [] {
     delta::test::Random random(1);
-    return std::array<Bytes, 3>{delta::test::random_bytes(random, 3000),
-                                delta::test::Program(2, 12).link(12, 0),
-                                deflated(Bytes(1000, 'a'))};
+    const Bytes plain(1000, 'a');
+    return std::array<Bytes, 4>{delta::test::random_bytes(random, 3000),
+                                delta::test::Program(2, 12).link(12, 0), deflated(plain),
+                                in_png_chunks(plain)};
   }();
   return files;
 }
 
 void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
   const auto& old = delta_old_files();
-  const delta::MemorySource first(old[0]), second(old[1]), third(old[2]);
+  const delta::MemorySource first(old[0]), second(old[1]), third(old[2]), fourth(old[3]);
   std::vector<std::vector<bool>> made;
   made.reserve(new_sizes.size());
   for (const auto size : new_sizes) made.emplace_back(size);
@@ -61,7 +75,7 @@ void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
     }
     return {};
   };
-  if (!delta::decode({&first, &second, &third}, new_sizes, options)) return;
+  if (!delta::decode({&first, &second, &third, &fourth}, new_sizes, options)) return;
   for (const auto& file : made)
     fuzz::require(std::ranges::all_of(file, [](bool byte) { return byte; }),
                   "a success made every byte");

@@ -4,6 +4,8 @@
 #include "base/worker_pool.hpp"
 #include "delta/block.hpp"
 #include "delta/members.hpp"
+#include "delta/paged_inflate.hpp"
+#include "delta/png_chunks.hpp"
 #include "round_trip.hpp"
 #include "samples.hpp"
 
@@ -70,6 +72,32 @@ Bytes zip_entry(const Bytes& plain, bool streamed) {
   return entry;
 }
 
+void append_chunk(Bytes& png, std::string_view type, ByteView data) {
+  const auto append_big = [&](std::uint64_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8)
+      png.push_back(static_cast<std::uint8_t>(value >> shift));
+  };
+  append_big(data.size());
+  const std::size_t begin = png.size();
+  png.insert(png.end(), type.begin(), type.end());
+  png.insert(png.end(), data.begin(), data.end());
+  append_big(crc32(0, png.data() + begin, static_cast<uInt>(png.size() - begin)));
+}
+
+// A file with its image in chunks of `chunk` bytes; the first may have another size.
+Bytes png_of(const Bytes& stream, std::size_t chunk, std::size_t first = 0) {
+  Bytes png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  append_chunk(png, "IHDR", Bytes(13, 1));
+  ByteView rest = stream;
+  for (std::size_t size = first == 0 ? chunk : first; !rest.empty(); size = chunk) {
+    const auto data = rest.first(std::min(rest.size(), size));
+    append_chunk(png, "IDAT", data);
+    rest = rest.subspan(data.size());
+  }
+  append_chunk(png, "IEND", {});
+  return png;
+}
+
 std::vector<Member> members_of(const Bytes& file) {
   const auto found = find_members(file, {});
   EXPECT_TRUE(found);
@@ -82,7 +110,8 @@ TEST(CompressedMembers, AreFoundInEveryContainer) {
   const Bytes plain = compressible(random, 5000);
   for (const Bytes& body :
        {packed(plain), packed(plain, 1), packed(plain, 9, 15, 9), packed(plain, 6, 31),
-        zip_entry(plain, false), zip_entry(plain, true)}) {
+        zip_entry(plain, false), zip_entry(plain, true), png_of(packed(plain, 9, 12), 1 << 20),
+        png_of(packed(plain), 500), png_of(packed(plain), 8192, 70)}) {
     const auto members = members_of(noise + body + noise + body + noise);
     ASSERT_EQ(members.size(), 2U);
     EXPECT_EQ(members[0].plain_size, plain.size());
@@ -125,6 +154,113 @@ TEST(CompressedMembers, OneEditInsideCostsLittleWhateverMadeIt) {
   const Files new_files = {zip_entry(fresh, true) + packed(fresh, 6, 15, 8, Z_FILTERED)};
   EXPECT_EQ(make_delta(old_files, new_files).statistics.members, 2U);
   expect_round_trip(old_files, new_files);
+}
+
+// As image libraries write them: windows by the image's size, filtered, and in chunks of 8 KiB.
+TEST(CompressedMembers, OneEditInsideAPngCostsLittle) {
+  Random random(13);
+  Bytes plain = compressible(random, 150'000);
+  for (auto& byte : plain) byte &= 0x0F;  // so that Huffman's codes alone make it shorter
+  for (std::size_t i = 0; i < plain.size(); i += 400) std::fill_n(plain.begin() + i, 100, plain[i]);
+  Bytes fresh = plain;
+  fresh[70'000] ^= 0x55;
+  for (const int window : {9, 12, 15}) {
+    for (const int strategy : {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE}) {
+      for (const std::size_t chunk : {512, 8192, 1 << 20}) {
+        SCOPED_TRACE(testing::Message() << window << " " << strategy << " " << chunk);
+        const Files old_files = {png_of(packed(plain, 9, window, 9, strategy), chunk)};
+        const Files new_files = {png_of(packed(fresh, 9, window, 9, strategy), chunk)};
+        const auto made = make_delta(old_files, new_files);
+        EXPECT_EQ(made.statistics.members, 1U);
+        EXPECT_LT(made.delta.size(), 400U);
+        expect_round_trip(old_files, new_files);
+      }
+    }
+  }
+}
+
+TEST(CompressedMembers, PngChunksOfAnySizesAreMadeFromAndOthersStayClosed) {
+  Random random(14);
+  const Bytes plain = compressible(random, 60'000);
+  const Bytes stream = packed(plain), changed = packed(edited(random, plain, 2));
+  const Files even = {png_of(changed, 4096)}, uneven = {png_of(changed, 4096, 100)};
+  EXPECT_EQ(make_delta({png_of(stream, 1000, 77)}, even).statistics.members, 1U);
+  expect_round_trip({png_of(stream, 1000, 77)}, even);
+  EXPECT_EQ(make_delta({png_of(stream, 4096)}, uneven).statistics.members, 0U);
+  expect_round_trip({png_of(stream, 4096)}, uneven);
+  Files wrong_sum = even;
+  wrong_sum[0][8 + 25 + 8 + 4096] ^= 1;  // behind signature, IHDR, and a chunk's head and data
+  EXPECT_EQ(make_delta({png_of(stream, 4096)}, wrong_sum).statistics.members, 0U);
+  expect_round_trip({png_of(stream, 4096)}, wrong_sum);
+}
+
+// More than a decoder has in memory, made from places all over the old one.
+TEST(CompressedMembers, LargeOnesAreReadPageByPage) {
+  Random random(15);
+  const Bytes plain = compressible(random, 7 * kWindowBytes + 12'345);
+  Bytes fresh(plain.begin() + 5'000'000, plain.end());
+  fresh.insert(fresh.end(), plain.begin(), plain.begin() + 3'000'000);
+  fresh.insert(fresh.end(), plain.begin() + 6'000'000, plain.end());
+  fresh[2'000'000] ^= 1;
+  const Files old_files = {packed(plain)}, new_files = {packed(fresh)};
+  const auto made = make_delta(old_files, new_files);
+  EXPECT_EQ(made.statistics.members, 1U);
+  EXPECT_LT(made.delta.size(), 1000U);
+  expect_round_trip(old_files, new_files);
+  expect_round_trip({png_of(packed(plain), 8192)}, {png_of(packed(fresh), 8192)});
+}
+
+TEST(PagedInflater, GivesAnyPageInAnyOrder) {
+  Random random(16);
+  constexpr std::uint64_t kPage = PagedInflater::kPageBytes;
+  for (const std::uint64_t size : {std::uint64_t{1}, kPage - 1, kPage, kPage + 1, 5 * kPage + 99}) {
+    SCOPED_TRACE(size);
+    const Bytes plain = compressible(random, size);
+    const Bytes stream = to_bytes("before") + packed(plain, 1, -15) + to_bytes("behind");
+    const MemorySource source(stream);
+    PagedInflater inflater(source, 6, stream.size() - 6, size);
+    const std::uint64_t pages = (size + kPage - 1) / kPage;
+    for (int i = 0; i < 12; ++i) {
+      const std::uint64_t page = i == 0 ? pages - 1 : below(random, pages);
+      Bytes out(inflater.page_size(page));
+      ASSERT_TRUE(inflater.read(page, out));
+      EXPECT_TRUE(std::ranges::equal(out, ByteView(plain).subspan(page * kPage, out.size())));
+    }
+  }
+}
+
+TEST(PagedInflater, AStreamThatHoldsSomethingElseIsAnError) {
+  Random random(17);
+  constexpr std::uint64_t kPage = PagedInflater::kPageBytes;
+  const Bytes plain = compressible(random, kPage + 1000);
+  const Bytes stream = packed(plain, 6, -15);
+  const MemorySource source(stream);
+  const auto reads = [&](std::uint64_t end, std::uint64_t plain_size) {
+    PagedInflater inflater(source, 0, end, plain_size);
+    const std::uint64_t last = (plain_size - 1) / kPage;
+    Bytes out(inflater.page_size(last));
+    return inflater.read(last, out).has_value();
+  };
+  EXPECT_TRUE(reads(stream.size(), plain.size()));
+  EXPECT_FALSE(reads(stream.size() - 1, plain.size()));
+  EXPECT_FALSE(reads(stream.size(), plain.size() - 1));
+  EXPECT_FALSE(reads(stream.size(), plain.size() + 1));
+  EXPECT_FALSE(reads(stream.size(), kPage));
+  EXPECT_FALSE(reads(stream.size(), 3 * kPage));
+}
+
+TEST(PngRowWriter, TakesExactlyTheSizesThatRowsHave) {
+  for (std::uint32_t chunk = 1; chunk < 40; ++chunk) {
+    std::vector<bool> possible(400);
+    for (std::uint64_t stream = 7; stream < 400; ++stream) {
+      const std::uint64_t row = stream + (stream + chunk - 1) / chunk * kPngChunkExtra;
+      if (row < possible.size()) possible[row] = true;
+    }
+    for (std::uint64_t row = 0; row < possible.size(); ++row) {
+      ASSERT_EQ(PngRowWriter::is_valid(chunk, row), possible[row]) << chunk << " " << row;
+    }
+  }
+  EXPECT_FALSE(PngRowWriter::is_valid(0, 100));
 }
 
 // Fixed codes are a choice of the compressor that no level makes.
@@ -197,11 +333,11 @@ TEST(CompressedMembers, AnOldOneThatIsDamagedCostsWhatIsMadeFromIt) {
 
 TEST(CompressedMembers, EveryFlippedOrMissingByteEndsSafely) {
   Random random(7);
-  const Bytes plain = compressible(random, 3000);
-  const Files old_files = {to_bytes("head") + packed(plain) + to_bytes("tail")};
-  const Files new_files = {to_bytes("head") + packed(edited(random, plain, 2)) + to_bytes("tail")};
+  const Bytes plain = compressible(random, 3000), fresh = edited(random, plain, 2);
+  const Files old_files = {to_bytes("head") + packed(plain) + png_of(packed(plain, 9), 200)};
+  const Files new_files = {to_bytes("head") + packed(fresh) + png_of(packed(fresh, 9), 200)};
   const auto made = make_delta(old_files, new_files);
-  ASSERT_EQ(made.statistics.members, 1U);
+  ASSERT_EQ(made.statistics.members, 2U);
   const auto sizes = sizes_of(new_files);
   for (std::size_t at = 0; at < made.delta.size(); ++at) {
     EXPECT_FALSE(apply_delta(old_files, sizes, ByteView(made.delta).first(at))) << at;
