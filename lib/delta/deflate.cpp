@@ -116,21 +116,4 @@ std::optional<Bytes> inflate_exactly(ByteView packed, std::uint64_t plain_size) 
   return plain;
 }
 
-bool makes(const DeflateSettings& settings, ByteView plain, ByteView packed) {
-  Deflater deflater(settings);
-  const auto as_expected = [&](ByteView made) -> Result<void> {
-    if (made.size() > packed.size() || !std::ranges::equal(made, packed.first(made.size()))) {
-      return fail(ErrorKind::conflict, "other settings");
-    }
-    packed = packed.subspan(made.size());
-    return {};
-  };
-  while (true) {  // in pieces: most wrong settings are found out in the first
-    const ByteView now = plain.first(std::min(plain.size(), kPiece));
-    plain = plain.subspan(now.size());
-    if (!deflater.add(now, plain.empty(), as_expected)) return false;
-    if (plain.empty()) return packed.empty();
-  }
-}
-
 }  // namespace shoal::delta

@@ -52,7 +52,4 @@ std::optional<Inflated> inflate_scan(ByteView bytes, std::uint64_t most);
 // Exactly `plain_size` bytes, from all of `packed`; empty: it does not hold them.
 std::optional<Bytes> inflate_exactly(ByteView packed, std::uint64_t plain_size);
 
-// True: these settings make `packed` of `plain`, to the byte.
-bool makes(const DeflateSettings& settings, ByteView plain, ByteView packed);
-
 }  // namespace shoal::delta

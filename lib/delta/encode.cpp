@@ -225,8 +225,9 @@ Result<EncodeStatistics> encode(const std::vector<ByteView>& old_files,
   SHOAL_ASSIGN(auto old, look_at(old_files, workers, options.stop));
   SHOAL_ASSIGN(auto fresh, look_at(new_files, workers, options.stop));
   const auto equal = equal_files(old_files, new_files);
-  SHOAL_TRY(
-      open_members(old, fresh, equal, options.memory_bytes / kMembersShare, workers, options.stop));
+  SHOAL_TRY(open_members(old, fresh, equal,
+                         {options.memory_bytes / kMembersShare, options.pack_rate}, workers,
+                         options.stop));
   const std::uint64_t left = options.memory_bytes - opened_bytes(old) - opened_bytes(fresh);
   SHOAL_ASSIGN(auto covers, find_covers(old, fresh, equal, left, workers, options.stop));
   return Encoder(old, fresh, std::move(covers), options).run();

@@ -19,8 +19,12 @@ struct EncodeOptions {
   // For matching, beside the files themselves; covers (24 bytes each) and about 64 bytes for each
   // file come on top. Less memory finds less where trees are larger than about 400 MB together.
   std::uint64_t memory_bytes = 2ULL << 30;
+  // Packed bytes that zlib makes in a second of a processor here; compressed members that are
+  // slower to make again stay closed, as fetching them takes less than applying would. 0: any.
+  double pack_rate = 1e6;
   StopToken stop;
-  WorkerPool* workers = nullptr;  // null: all on the calling thread; the delta is the same
+  // Null: all on the calling thread; the delta is the same, but for members as slow as pack_rate.
+  WorkerPool* workers = nullptr;
   // Bytes of the delta, in order. Errors end the encoding.
   std::function<Result<void>(ByteView)> write;
   std::function<void(std::uint64_t bytes)> progress;  // new bytes encoded so far; may be empty

@@ -1,20 +1,20 @@
-// Settings are guessed: those that fitted last, then what the zlib header hints at, then all levels
-// with the usual memory. A container that another compressor made is given up after some tries.
+// A container that another compressor made is given up after some tries.
 #include "delta/open_members.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
+#include <mutex>
 #include <tuple>
 
 #include "base/for_each.hpp"
-#include "delta/member_writer.hpp"
+#include "delta/guess_packing.hpp"
 
 namespace shoal::delta {
 namespace {
 
-constexpr int kTries =
-    16;  // members of a file that cannot be made again, before the first that can
+constexpr std::size_t kTries = 16;  // members of a file, to find one that can be made again
+
+constexpr std::uint64_t kLargeBytes = 4 << 20;
 
 // Members of one side, of the files that the other side does not have.
 using Found = std::vector<std::vector<Member>>;  // by file
@@ -68,94 +68,78 @@ void drop_common(const Side& old, Found& old_found, const Side& fresh, Found& ne
   }
 }
 
-// In the order in which they are worth trying.
-std::vector<DeflateSettings> guesses(const Member& member, const DeflateSettings& last) {
-  // By the two bits of a zlib header that tell how it was compressed (RFC 1950, FLEVEL).
-  constexpr std::array<std::array<std::uint8_t, 9>, 4> kOrder = {{{1, 6, 9, 2, 3, 4, 5, 7, 8},
-                                                                  {2, 3, 4, 5, 6, 9, 1, 7, 8},
-                                                                  {6, 9, 5, 7, 8, 4, 3, 2, 1},
-                                                                  {9, 8, 7, 6, 5, 4, 3, 2, 1}}};
-  constexpr std::uint8_t kUsual = 0, kFiltered = 1, kHuffmanOnly = 2, kRuns = 3;
-  const unsigned header = member.zlib_header;
-  // By its upper bits, how far back it looks; zlib cannot do 8, and means 9.
-  const auto window =
-      static_cast<std::uint8_t>(header == 0 ? 15U : std::max(9U, (header >> 12) + 8U));
-  const auto& levels = kOrder[header == 0 ? 2 : header >> 6 & 3];
-  std::vector<DeflateSettings> settings = {{last.level, last.memory_level, window, last.strategy}};
-  for (const auto strategy : {kUsual, kFiltered}) {  // the second for PNG files
-    for (const std::uint8_t memory : {8, 9}) {
-      for (const auto level : levels) settings.push_back({level, memory, window, strategy});
-    }
-  }
-  for (const auto strategy : {kHuffmanOnly, kRuns}) {  // which look at no level
-    for (const std::uint8_t memory : {8, 9}) settings.push_back({6, memory, window, strategy});
-  }
-  return settings;
+Result<Bytes> plain_bytes(const Side& side, std::size_t file, const Member& member) {
+  auto plain = inflate_exactly(deflate_stream(side.files[file], member), member.plain_size);
+  if (!plain) return fail(ErrorKind::internal, "a member that was found cannot be inflated");
+  return *std::move(plain);
 }
 
-// True: the decoder will make these bytes of the file.
-bool makes(const Packing& packing, ByteView plain, ByteView packed) {
-  MemberWriter writer(packing);
-  const auto as_expected = [&](std::uint64_t at, ByteView bytes) -> Result<void> {
-    if (std::ranges::equal(bytes, packed.subspan(at, bytes.size()))) return {};
-    return fail(ErrorKind::conflict, "other bytes");
-  };
-  return writer.add(plain, true, as_expected).has_value();
-}
+// By file and member; empty where it stays closed.
+using Packings = std::vector<std::vector<std::optional<Packing>>>;
 
-class NewMembers {
+class Guesser {
  public:
-  NewMembers(Side& side, std::uint64_t memory_bytes) : side_(side), left_(memory_bytes) {}
+  Guesser(const Side& side, const Found& found, double pack_rate, WorkerPool* workers,
+          const StopToken& stop)
+      : side_(side), found_(found), pack_rate_(pack_rate), workers_(workers), stop_(stop) {}
 
-  Result<void> open(std::size_t file, const std::vector<Member>& members, const StopToken& stop) {
-    int failed = 0;
-    for (const auto& member : members) {
-      SHOAL_TRY(stop.check());
-      if (failed == kTries) return {};
-      if (member.plain_size > left_) continue;
-      auto plain = inflate_exactly(deflate_stream(side_.files[file], member), member.plain_size);
-      if (!plain) continue;
-      const auto packing = packing_of(file, member, *plain);
-      if (!packing) {
-        if (failed >= 0) ++failed;
-        continue;
-      }
-      failed = -1;  // this container can be made again, whatever some members are
-      last_ = packing->settings;
-      left_ -= member.plain_size;
-      SHOAL_TRY(side_.open({file, member, std::move(*plain), *packing}));
-    }
-    return {};
+  Result<Packings> run() {
+    packings_.resize(found_.size());
+    SHOAL_TRY(for_each(workers_, found_.size(), [this](std::size_t i) { return guess_file(i); }));
+    return std::move(packings_);
   }
 
  private:
-  std::optional<Packing> packing_of(std::size_t file, const Member& member, ByteView plain) const {
-    if (member.in_png && member.png_chunk == 0) return std::nullopt;
-    const Bytes stream = deflate_stream(side_.files[file], member);
-    for (const auto& settings : guesses(member, last_)) {
-      if (!makes(settings, plain, stream)) continue;
-      if (!member.in_png) return Packing{settings, member.packed_size};
-      const Packing packing{settings, member.packed_size, member.png_chunk, member.zlib_header};
-      if (makes(packing, plain, packed_bytes(side_, file, member))) return packing;
+  // One after another until one can be made again; then all others, its settings first.
+  Result<void> guess_file(std::size_t file) {
+    const std::size_t count = found_[file].size();
+    auto& packings = packings_[file];
+    packings.resize(count);
+    std::size_t first = 0;
+    for (; first < count; ++first) {
+      if (first == kTries) return {};
+      SHOAL_TRY(guess(file, first, {}));
+      if (packings[first]) break;
     }
-    return std::nullopt;
+    if (first == count) return {};
+    const DeflateSettings hint = packings[first]->settings;
+    return for_each(workers_, count - first - 1,
+                    [&](std::size_t i) { return guess(file, first + 1 + i, hint); });
   }
 
-  Side& side_;
-  std::uint64_t left_;
-  DeflateSettings last_;
+  Result<void> guess(std::size_t file, std::size_t i, const DeflateSettings& hint) {
+    SHOAL_TRY(stop_.check());
+    const Member& member = found_[file][i];
+    // Large ones one at a time, for the memory that all workers together would need.
+    std::unique_lock lock(large_, std::defer_lock);
+    if (member.plain_size > kLargeBytes) lock.lock();
+    SHOAL_ASSIGN(const auto plain, plain_bytes(side_, file, member));
+    packings_[file][i] = guess_packing(side_.files[file], member, plain, hint, pack_rate_);
+    return {};
+  }
+
+  const Side& side_;
+  const Found& found_;
+  const double pack_rate_;
+  WorkerPool* const workers_;
+  const StopToken& stop_;
+  std::mutex large_;
+  Packings packings_;
 };
 
-Result<void> open_old(Side& side, const Found& found, std::uint64_t memory_bytes,
-                      const StopToken& stop) {
+// Those with a packing, if packings are given; as many as the memory takes.
+Result<void> open(Side& side, const Found& found, const Packings* packings,
+                  std::uint64_t memory_bytes, const StopToken& stop) {
   for (std::size_t file = 0; file < found.size(); ++file) {
-    for (const auto& member : found[file]) {
+    for (std::size_t i = 0; i < found[file].size(); ++i) {
       SHOAL_TRY(stop.check());
+      const Member& member = found[file][i];
       if (member.plain_size > memory_bytes) continue;
-      auto plain = inflate_exactly(deflate_stream(side.files[file], member), member.plain_size);
-      if (!plain) continue;
+      if (packings != nullptr && !(*packings)[file][i]) continue;
       memory_bytes -= member.plain_size;
-      SHOAL_TRY(side.open({file, member, std::move(*plain), {}}));
+      SHOAL_ASSIGN(auto plain, plain_bytes(side, file, member));
+      const Packing packing = packings == nullptr ? Packing{} : *(*packings)[file][i];
+      SHOAL_TRY(side.open({file, member, std::move(plain), packing}));
     }
   }
   return {};
@@ -164,7 +148,8 @@ Result<void> open_old(Side& side, const Found& found, std::uint64_t memory_bytes
 }  // namespace
 
 Result<void> open_members(Side& old, Side& fresh, const EqualFiles& equal,
-                          std::uint64_t memory_bytes, WorkerPool* workers, const StopToken& stop) {
+                          const MemberOptions& options, WorkerPool* workers,
+                          const StopToken& stop) {
   std::vector<bool> old_stays(old.tree_files), new_stays(fresh.tree_files);
   for (std::size_t i = 0; i < equal.size(); ++i) {
     new_stays[i] = equal[i].has_value();
@@ -174,11 +159,11 @@ Result<void> open_members(Side& old, Side& fresh, const EqualFiles& equal,
   if (std::ranges::all_of(new_found, [](const auto& one) { return one.empty(); })) return {};
   SHOAL_ASSIGN(auto old_found, find(old, old_stays, workers, stop));
   drop_common(old, old_found, fresh, new_found);
-  NewMembers opener(fresh, memory_bytes);
-  for (std::size_t file = 0; file < new_found.size(); ++file) {
-    SHOAL_TRY(opener.open(file, new_found[file], stop));
-  }
-  return fresh.members.empty() ? Result<void>{} : open_old(old, old_found, memory_bytes, stop);
+  SHOAL_ASSIGN(const auto packings,
+               Guesser(fresh, new_found, options.pack_rate, workers, stop).run());
+  SHOAL_TRY(open(fresh, new_found, &packings, options.memory_bytes, stop));
+  if (fresh.members.empty()) return {};
+  return open(old, old_found, nullptr, options.memory_bytes, stop);
 }
 
 }  // namespace shoal::delta

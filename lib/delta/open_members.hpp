@@ -16,9 +16,13 @@ class WorkerPool;
 
 namespace shoal::delta {
 
-// `equal`: of the trees' files. `memory_bytes`: for what the opened members hold, of each side;
-// those beyond stay closed. Errors: cancelled.
+struct MemberOptions {
+  std::uint64_t memory_bytes;  // for what they hold, of each side; those beyond stay closed
+  double pack_rate;            // as EncodeOptions::pack_rate
+};
+
+// `equal`: of the trees' files. Errors: cancelled.
 Result<void> open_members(Side& old, Side& fresh, const EqualFiles& equal,
-                          std::uint64_t memory_bytes, WorkerPool* workers, const StopToken& stop);
+                          const MemberOptions& options, WorkerPool* workers, const StopToken& stop);
 
 }  // namespace shoal::delta

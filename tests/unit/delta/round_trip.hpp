@@ -24,6 +24,7 @@ inline Made make_delta(const Files& old_files, const Files& new_files,
   EncodeOptions options;
   options.workers = workers;
   options.memory_bytes = memory_bytes;
+  options.pack_rate = 0;  // for what is made to be the same on slow machines
   options.write = [&](ByteView bytes) -> Result<void> {
     made.delta.insert(made.delta.end(), bytes.begin(), bytes.end());
     return {};
