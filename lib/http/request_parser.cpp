@@ -70,6 +70,10 @@ struct RequestParser::Impl {
   std::optional<Status> put() {
     const bool in_head = !parser->is_header_done();
     if (in_head && !head_has_grown()) return Status::need_more;
+    // Beast, once it has seen a last chunk's size, expects to be asked again with no less than this
+    // (Boost 1.74 asserts it); every chunked body goes on for as long.
+    constexpr std::size_t kShortestEnd = 5;  // "0" and two ends of lines
+    if (!in_head && parser->chunked() && buffer.size() < kShortestEnd) return Status::need_more;
     if (in_head) reset();
     beast::error_code error;
     auto used = parser->put(buffer.data(), error);

@@ -39,13 +39,30 @@ TEST(RequestParser, AMalformedHeadIsRefusedAtOnceWhereverItIsCut) {
           << request << "\ncut at " << border;
 }
 
+std::vector<std::string_view> byte_by_byte(std::string_view request) {
+  std::vector<std::string_view> parts;
+  for (std::size_t i = 0; i < request.size(); ++i) parts.push_back(request.substr(i, 1));
+  return parts;
+}
+
 TEST(RequestParser, AHeadByteByByteIsReadAsAtOnce) {
   const std::string_view request =
       "POST /x HTTP/1.1\r\nHost: h\r\nX-Folded: a\r\n b\r\nContent-Length: 3\r\n\r\nabc";
-  std::vector<std::string_view> parts;
-  for (std::size_t i = 0; i < request.size(); ++i) parts.push_back(request.substr(i, 1));
-  EXPECT_EQ(outcome(parts), Status::complete);
+  EXPECT_EQ(outcome(byte_by_byte(request)), Status::complete);
   EXPECT_EQ(outcome({request}), Status::complete);
+}
+
+TEST(RequestParser, AChunkedBodyByteByByteIsReadAsAtOnce) {
+  const std::string head = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string body :
+       {"0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n00\r\nTrailer: x\r\n\r\n"}) {
+    EXPECT_EQ(outcome(byte_by_byte(head + body)), Status::complete) << body;
+    EXPECT_EQ(outcome({head + body}), Status::complete) << body;
+  }
+  for (const std::string body : {"0T\r\n\r\n", "1\r\nab\r\n0\r\n\r\n", "x\r\n\r\n\r\n"}) {
+    EXPECT_EQ(outcome(byte_by_byte(head + body)), Status::refused) << body;
+    EXPECT_EQ(outcome({head + body}), Status::refused) << body;
+  }
 }
 
 TEST(RequestParser, ALineWithoutEndIsRefusedAtTheLimit) {
