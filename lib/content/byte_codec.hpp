@@ -16,6 +16,7 @@ class ByteWriter {
   void u32(std::uint32_t value);           // little-endian
   void varint(std::uint64_t value);        // 7 bits a byte, least significant first
   void signed_varint(std::int64_t value);  // zigzag: 0, -1, 1, -2, …
+  std::size_t size() const { return bytes_.size(); }
   Bytes take() { return std::move(bytes_); }
 
  private:

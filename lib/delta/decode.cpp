@@ -184,8 +184,10 @@ class Decoder {
     if (!made) {
       const bool misfit = made.error().kind == ErrorKind::metadata_invalid;
       if (!misfit || !options_.leaves_out || !options_.leaves_out()) return made;
-      job.open->lost = part.packing.has_value();
-      job.open->release();
+      if (part.packing) {  // of which this thread makes all windows
+        job.open->lost = true;
+        job.open->release();
+      }
     }
     std::lock_guard lock(spare_mutex_);
     spare_.push_back(std::move(window));

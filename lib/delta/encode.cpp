@@ -152,7 +152,7 @@ class Encoder {
   }
 
   std::uint64_t block_size() const {
-    std::uint64_t size = 0;
+    std::uint64_t size = plan_.size();
     for (const auto& one : streams_) size += one.size();
     return size;
   }

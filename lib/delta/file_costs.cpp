@@ -7,12 +7,6 @@
 #include "delta/prediction.hpp"
 
 namespace shoal::delta {
-namespace {
-
-constexpr std::uint64_t kCoverBytes = 4;  // in the plan, about
-
-}  // namespace
-
 FileCost& FileCosts::cost(std::size_t file) {
   if (files_.size() <= file) files_.resize(file + 1);
   return files_[file];
@@ -32,14 +26,12 @@ void FileCosts::part(const Part& part, const OldSpace& old) {
     if (elsewhere || cover.old_begin < order) sum.moved_bytes += size;
     if (!elsewhere) order = cover.old_end();
   }
-  part_bytes_ += part.covers.size() * kCoverBytes;
 }
 
 void FileCosts::window(std::size_t file, std::uint64_t size, std::uint64_t block_plain_bytes) {
   cost(file).new_bytes += size;
-  shares_.push_back({file, block_plain_bytes - plain_bytes_ + part_bytes_ + 1});
+  shares_.push_back({file, block_plain_bytes - plain_bytes_ + 1});
   plain_bytes_ = block_plain_bytes;
-  part_bytes_ = 0;
 }
 
 void FileCosts::end_block() {

@@ -41,7 +41,6 @@ class FileCosts {
   std::vector<Share> shares_;  // of the open block
   std::deque<std::vector<Share>> ended_;
   std::uint64_t plain_bytes_ = 0;  // of the open block so far
-  std::uint64_t part_bytes_ = 0;   // of the part's plan, to be charged to its first window
 };
 
 }  // namespace shoal::delta

@@ -14,6 +14,7 @@ namespace shoal::delta {
 namespace {
 
 constexpr double kPatience = 4;  // wrong guesses may take so many times what a right one may
+constexpr double kSetUp = 0.01;  // seconds that any member may take, so that small ones never fail
 
 // Of this thread, so that what runs beside it counts little.
 double processor_seconds() {
@@ -81,7 +82,7 @@ std::optional<Packing> guess_packing(ByteView file, const Member& member, ByteVi
                                      const DeflateSettings& hint, double pack_rate) {
   if (member.in_png && member.png_chunk == 0) return std::nullopt;
   const auto packed = file.subspan(member.offset, member.packed_size);
-  const double allowed = pack_rate > 0 ? static_cast<double>(packed.size()) / pack_rate
+  const double allowed = pack_rate > 0 ? kSetUp + static_cast<double>(packed.size()) / pack_rate
                                        : std::numeric_limits<double>::infinity();
   const double end = processor_seconds() + kPatience * allowed;
   for (const auto& settings : guesses(member, hint)) {

@@ -17,6 +17,12 @@ std::vector<MemberSource> sources_of(const OldSpace& old, const std::vector<OldM
   return sources;
 }
 
+std::uint64_t plain_bytes(const std::vector<OldMember>& members) {
+  std::uint64_t sum = 0;
+  for (const auto& member : members) sum += member.plain_size;
+  return sum;
+}
+
 std::vector<const ByteSource*> pointers(const std::vector<MemberSource>& sources) {
   std::vector<const ByteSource*> pointers;
   pointers.reserve(sources.size());
@@ -70,6 +76,7 @@ Result<void> MemberSource::open() const {
 
 Result<const Bytes*> MemberSource::page(std::uint64_t number) const {
   if (const auto* known = pages_.find(this, number)) return known;
+  if (!pages_.take_read()) return bad("a part goes back and forth in compressed members too often");
   if (!inflater_) SHOAL_TRY(open());
   Bytes fresh(inflater_->page_size(number));
   SHOAL_TRY(inflater_->read(number, fresh));
@@ -95,7 +102,9 @@ void MemberSource::release() {
 }
 
 MemberSpace::MemberSpace(const OldSpace& old, const std::vector<OldMember>& members)
-    : sources_(sources_of(old, members, pages_)), space_(old, pointers(sources_)) {}
+    : pages_(MemberPages::budget(plain_bytes(members))),
+      sources_(sources_of(old, members, pages_)),
+      space_(old, pointers(sources_)) {}
 
 void MemberSpace::release() {
   pages_.clear();

@@ -25,6 +25,15 @@ struct OldMember {
 class MemberPages {
  public:
   static constexpr std::uint64_t kMostBytes = 4 << 20;
+  // How often a page may be read that is not there: from time to time each, whatever the order.
+  static std::uint64_t budget(std::uint64_t plain_bytes) {
+    return 256 + 16 * (plain_bytes / PagedInflater::kPageBytes);
+  }
+
+  explicit MemberPages(std::uint64_t reads_left) : reads_left_(reads_left) {}
+
+  // Before a page is read. False: that was too often.
+  bool take_read() { return reads_left_ > 0 && reads_left_-- > 0; }
 
   // Null: it is not there. Valid until the next call.
   const Bytes* find(const void* member, std::uint64_t number);
@@ -37,6 +46,7 @@ class MemberPages {
     std::uint64_t number;
     Bytes bytes;
   };
+  std::uint64_t reads_left_;
   std::list<Page> recent_;  // the last one first
   std::uint64_t bytes_ = 0;
 };

@@ -102,16 +102,18 @@ std::optional<Member> member_at(ByteView file, std::uint64_t begin, const Header
                 header.zlib_header};
 }
 
-// The row of several IDAT chunks whose first has its type at `at`.
-std::optional<Member> png_member_at(ByteView file, std::uint64_t at) {
+// The row of several IDAT chunks whose first has its type at `at`, unless one before `rows_end` was
+// none, of which this is the rest. Moves rows_end behind it.
+std::optional<Member> png_member_at(ByteView file, std::uint64_t at, std::uint64_t& rows_end) {
   constexpr std::uint64_t kLengthBytes = 4;
-  if (at < kLengthBytes || as_text(file.subspan(at, 4)) != "IDAT") return std::nullopt;
+  if (at < rows_end + kLengthBytes || as_text(file.subspan(at, 4)) != "IDAT") return std::nullopt;
   const MemorySource source(file);
   const auto found = PngRow::find(source, at - kLengthBytes, kMaxMemberBytes);
   if (!found || !*found || (*found)->row_bytes() == (*found)->size() + kPngChunkExtra) {
     return std::nullopt;  // a single chunk is a zlib stream like any other
   }
   const PngRow& row = **found;
+  rows_end = at - kLengthBytes + row.row_bytes();
   Bytes stream(row.size());
   if (!row.read(0, stream)) return std::nullopt;
   const Header header = zlib_header(stream);
@@ -126,9 +128,9 @@ std::optional<Member> png_member_at(ByteView file, std::uint64_t at) {
 }
 
 // One that is told by the byte at `at`.
-std::optional<Member> try_at(ByteView file, std::uint64_t at) {
+std::optional<Member> try_at(ByteView file, std::uint64_t at, std::uint64_t& rows_end) {
   const std::uint8_t byte = file[at];
-  if (byte == 'I') return png_member_at(file, at);
+  if (byte == 'I') return png_member_at(file, at, rows_end);
   // In PNG files, small windows are common; elsewhere 78 is what everybody writes.
   const bool in_png = byte < 0x78 && (byte & 0x0F) == 8 && at > 0 && file[at - 1] == 'T';
   if (byte != 0x78 && byte != 'P' && byte != 0x1F && !in_png) return std::nullopt;
@@ -154,12 +156,13 @@ Result<std::vector<Member>> find_members(ByteView file, const StopToken& stop) {
   std::vector<Member> members;
   std::uint64_t next_check = 0;
   std::uint64_t free_from = 0;  // behind the last one
+  std::uint64_t rows_end = 0;   // behind the last row of PNG chunks
   for (std::uint64_t at = 0; at + kMinMemberBytes < file.size(); ++at) {
     if (at >= next_check) {
       SHOAL_TRY(stop.check());
       next_check = at + kStopCheck;
     }
-    const auto member = try_at(file, at);
+    const auto member = try_at(file, at, rows_end);
     if (!member || member->offset < free_from) continue;
     members.push_back(*member);
     free_from = member->end();

@@ -85,26 +85,29 @@ class Guesser {
 
   Result<Packings> run() {
     packings_.resize(found_.size());
-    SHOAL_TRY(for_each(workers_, found_.size(), [this](std::size_t i) { return guess_file(i); }));
+    tried_.resize(found_.size());
+    SHOAL_TRY(for_each(workers_, found_.size(), [this](std::size_t i) { return try_file(i); }));
+    std::vector<std::pair<std::size_t, std::size_t>> others;
+    for (std::size_t file = 0; file < found_.size(); ++file) {
+      if (tried_[file] == 0 || !packings_[file][tried_[file] - 1]) continue;
+      for (std::size_t i = tried_[file]; i < found_[file].size(); ++i) others.emplace_back(file, i);
+    }
+    SHOAL_TRY(for_each(workers_, others.size(), [&](std::size_t n) {
+      const auto [file, i] = others[n];
+      return guess(file, i, packings_[file][tried_[file] - 1]->settings);
+    }));
     return std::move(packings_);
   }
 
  private:
-  // One after another until one can be made again; then all others, its settings first.
-  Result<void> guess_file(std::size_t file) {
-    const std::size_t count = found_[file].size();
-    auto& packings = packings_[file];
-    packings.resize(count);
-    std::size_t first = 0;
-    for (; first < count; ++first) {
-      if (first == kTries) return {};
-      SHOAL_TRY(guess(file, first, {}));
-      if (packings[first]) break;
+  // One after another until one can be made again: then the others probably can, by its settings.
+  Result<void> try_file(std::size_t file) {
+    packings_[file].resize(found_[file].size());
+    for (std::size_t& i = tried_[file]; i < std::min(kTries, found_[file].size());) {
+      SHOAL_TRY(guess(file, i, {}));
+      if (packings_[file][i++]) return {};
     }
-    if (first == count) return {};
-    const DeflateSettings hint = packings[first]->settings;
-    return for_each(workers_, count - first - 1,
-                    [&](std::size_t i) { return guess(file, first + 1 + i, hint); });
+    return {};
   }
 
   Result<void> guess(std::size_t file, std::size_t i, const DeflateSettings& hint) {
@@ -125,6 +128,7 @@ class Guesser {
   const StopToken& stop_;
   std::mutex large_;
   Packings packings_;
+  std::vector<std::size_t> tried_;  // members of each file; only the last one can be made again
 };
 
 // Those with a packing, if packings are given; as many as the memory takes.

@@ -70,7 +70,10 @@ Result<void> PagedInflater::inflate_next(MutableByteView out) {
   while (result == Z_OK && (stream.avail_out > 0 || last)) {
     const auto read = MutableByteView(input).first(
         std::min<std::uint64_t>(kReadBytes, end_ - begin_ - now_->taken));
-    SHOAL_TRY(packed_.read(begin_ + now_->taken, read));
+    if (auto done = packed_.read(begin_ + now_->taken, read); !done) {
+      now_.reset();
+      return done;
+    }
     stream.next_in = input.data();
     stream.avail_in = static_cast<uInt>(read.size());
     result = ::inflate(&stream, Z_NO_FLUSH);

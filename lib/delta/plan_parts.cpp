@@ -3,9 +3,11 @@
 #include "delta/plan_parts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "delta/block.hpp"
+#include "delta/member_source.hpp"
 
 namespace shoal::delta {
 namespace {
@@ -17,6 +19,45 @@ std::vector<const ByteSource*> tree_sources(const Side& side) {
   sources.reserve(side.tree_files);
   for (std::size_t i = 0; i < side.tree_files; ++i) sources.push_back(&side.sources[i]);
   return sources;
+}
+
+// How often a decoder reads a page of the part's members, as it keeps the four read last at least.
+std::uint64_t page_reads(const Part& part, const OldSpace& space, std::uint64_t members_begin) {
+  constexpr std::uint64_t kPage = PagedInflater::kPageBytes;
+  std::array<std::uint64_t, MemberPages::kMostBytes / kPage> recent{};  // the last one first
+  std::uint64_t reads = 0;
+  for (const auto& cover : part.covers) {
+    if (cover.old_begin < members_begin) continue;
+    const std::size_t file = space.file_at(cover.old_begin);
+    const std::uint64_t begin = cover.old_begin - space.start(file);
+    const std::uint64_t end =
+        std::min(begin + std::max(cover.size, kReadAround), space.file(file).size());
+    for (std::uint64_t page = begin / kPage; page * kPage < end; ++page) {
+      const std::uint64_t key = file << 16 | (page + 1);
+      auto at = std::ranges::find(recent, key);
+      if (at == recent.end()) {
+        ++reads;
+        --at;
+      }
+      std::rotate(recent.begin(), at, at + 1);
+      recent.front() = key;
+    }
+  }
+  return reads;
+}
+
+// Where a part would go back and forth too often, the short covers from members are dropped, and
+// longer ones until it does not.
+void limit_page_reads(Part& part, const OldSpace& space, std::uint64_t members_begin) {
+  std::uint64_t plain = 0;
+  for (const auto& member : part.members) plain += member.plain_size;
+  const std::uint64_t most = MemberPages::budget(plain) / 2;  // windows cut covers in two
+  for (std::uint64_t shortest = 1024; page_reads(part, space, members_begin) > most;
+       shortest *= 8) {
+    std::erase_if(part.covers, [&](const Cover& cover) {
+      return cover.old_begin >= members_begin && cover.size < shortest;
+    });
+  }
 }
 
 }  // namespace
@@ -45,8 +86,9 @@ PartPlanner::MemberPart PartPlanner::member_part(std::size_t number) const {
   part.size = opened.member.plain_size;
   part.packing = opened.packing;
   take_covers(part, fresh_.starts[fresh_.tree_files + number], false);
-  auto sources = choose_members(part);
-  return {std::move(part), OldSpace(space_, std::move(sources))};
+  OldSpace space(space_, choose_members(part));
+  limit_page_reads(part, space, space_.size());
+  return {std::move(part), std::move(space)};
 }
 
 // The covers of the new bytes from `begin` on. Too many: the part ends, or does without.

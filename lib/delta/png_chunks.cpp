@@ -34,7 +34,7 @@ Result<std::optional<PngRow>> PngRow::find(const ByteSource& file, std::uint64_t
                                            std::uint64_t most) {
   PngRow row(file);
   const std::uint64_t end = offset + std::min(most, file.size() - offset);
-  while (end - offset > kPngChunkExtra) {
+  while (end - offset > kPngChunkExtra && row.chunks_.size() < kMaxChunks) {
     std::array<std::uint8_t, kHeadBytes> head;
     SHOAL_TRY(file.read(offset, head));
     const std::uint64_t size = load_big(head.data());

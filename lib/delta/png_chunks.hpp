@@ -19,7 +19,10 @@ inline constexpr std::uint64_t kPngChunkExtra = 12;    // beside a chunk's data:
 // The zlib stream in a row of an old file. The chunks' sums are not looked at.
 class PngRow final : public ByteSource {
  public:
-  // The row that begins there, as far as it goes, up to `most` bytes of the file; empty: none does.
+  static constexpr std::size_t kMaxChunks = 1 << 16;  // 1 MiB of memory
+
+  // The row that begins there, as far as it goes, up to `most` bytes of the file and kMaxChunks;
+  // empty: none does.
   // Errors: the source's. `file` outlives the row.
   static Result<std::optional<PngRow>> find(const ByteSource& file, std::uint64_t offset,
                                             std::uint64_t most);

@@ -12,7 +12,6 @@ namespace {
 constexpr std::uint64_t kBlock = ReferenceFinder::kBlockBytes;
 constexpr std::uint64_t kReadBytes = 16 * kBlock;  // what stays in a processor's cache
 constexpr std::uint64_t kSmallRead = 4 * 1024;     // of plain files: less is read with what follows
-constexpr std::uint64_t kReadAround = 16 * 1024;
 
 // The part's covers from that old file, in offsets of the two files.
 std::vector<Cover> covers_from(const OldSpace& old, const Part& part, std::size_t file) {

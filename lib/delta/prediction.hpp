@@ -51,6 +51,8 @@ struct Part {
   std::uint64_t file_size() const { return packing ? packing->packed_size : size; }
 };
 
+inline constexpr std::uint64_t kReadAround = 16 * 1024;  // old bytes, where few are needed
+
 // The translations of a part, made once for all its windows.
 class Predictor {
  public:

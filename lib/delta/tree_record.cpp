@@ -50,11 +50,14 @@ class PathWriter {
 
 class PathReader {
  public:
-  explicit PathReader(ByteReader& reader) : reader_(reader) {}
+  // `left`: bytes that all paths of the record may have, for a few bytes can say a long one.
+  PathReader(ByteReader& reader, std::uint64_t& left) : reader_(reader), left_(left) {}
   Result<RelativePath> read() {
     SHOAL_ASSIGN(const auto shared, reader_.varint());
     SHOAL_ASSIGN(const auto more, reader_.varint());
     if (shared > last_.size() || more > RelativePath::kMaxBytes) return reader_.bad("a bad path");
+    if (shared + more > left_) return reader_.bad("paths that are too long together");
+    left_ -= shared + more;
     SHOAL_ASSIGN(const auto bytes, reader_.raw(more));
     last_.resize(shared);
     last_ += as_text(bytes);
@@ -63,6 +66,7 @@ class PathReader {
 
  private:
   ByteReader& reader_;
+  std::uint64_t& left_;
   std::string last_;
 };
 
@@ -138,8 +142,9 @@ class FileWriter {
 
 class FileReader {
  public:
-  FileReader(ByteReader& reader, const Component& old_tree, TreeRecord& out)
-      : reader_(reader), old_(old_tree.files), paths_(reader), out_(out) {}
+  FileReader(ByteReader& reader, std::uint64_t& path_bytes, const Component& old_tree,
+             TreeRecord& out)
+      : reader_(reader), old_(old_tree.files), paths_(reader, path_bytes), out_(out) {}
 
   Result<void> read() {
     SHOAL_ASSIGN(const auto count, reader_.varint());
@@ -243,8 +248,8 @@ class FileReader {
   std::vector<FileEntry>& files_ = out_.tree.files;
 };
 
-Result<void> read_links(ByteReader& reader, Component& tree) {
-  PathReader paths(reader);
+Result<void> read_links(ByteReader& reader, std::uint64_t& path_bytes, Component& tree) {
+  PathReader paths(reader, path_bytes);
   SHOAL_ASSIGN(const auto count, reader.varint());
   if (count > kMaxTreeEntries) return reader.bad("too many links");
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -258,8 +263,8 @@ Result<void> read_links(ByteReader& reader, Component& tree) {
   return {};
 }
 
-Result<void> read_folders(ByteReader& reader, Component& tree) {
-  PathReader paths(reader);
+Result<void> read_folders(ByteReader& reader, std::uint64_t& path_bytes, Component& tree) {
+  PathReader paths(reader, path_bytes);
   SHOAL_ASSIGN(const auto count, reader.varint());
   if (count > kMaxTreeEntries) return reader.bad("too many folders");
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -306,9 +311,10 @@ Result<TreeRecord> read_tree_record(const ReadNext& next, const Component& old_t
     return fail(made_for_another_tree("old", "names or sizes of its files differ"));
   }
   TreeRecord record;
-  SHOAL_TRY(FileReader(reader, old_tree, record).read());
-  SHOAL_TRY(read_links(reader, record.tree));
-  SHOAL_TRY(read_folders(reader, record.tree));
+  std::uint64_t path_bytes = kMaxTreeRecordBytes;
+  SHOAL_TRY(FileReader(reader, path_bytes, old_tree, record).read());
+  SHOAL_TRY(read_links(reader, path_bytes, record.tree));
+  SHOAL_TRY(read_folders(reader, path_bytes, record.tree));
   SHOAL_TRY(reader.expect_end());
   return record;
 }

@@ -104,14 +104,14 @@ void OpenFiles::add(FileIndex file, UniqueFd fd) { keep(file, std::move(fd)); }
 std::shared_ptr<const UniqueFd> OpenFiles::keep(FileIndex file, UniqueFd fd) {
   auto opened = std::make_shared<const UniqueFd>(std::move(fd));
   std::lock_guard lock(mutex_);
-  if (files_.size() >= most_) files_.erase(files_.begin());
-  files_.insert_or_assign(file, opened);
+  const auto [at, added] = files_.try_emplace(file, opened);
+  if (!added) return at->second;  // another thread was faster
+  order_.push_back(file);
+  if (order_.size() > most_) {
+    files_.erase(order_.front());
+    order_.pop_front();
+  }
   return opened;
-}
-
-void OpenFiles::forget(FileIndex file) {
-  std::lock_guard lock(mutex_);
-  files_.erase(file);
 }
 
 Result<void> TreeSource::read(std::uint64_t offset, MutableByteView out) const {

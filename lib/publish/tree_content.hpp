@@ -2,6 +2,7 @@
 // bytes on demand. Private to `publish`.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -52,8 +53,6 @@ class OpenFiles {
   Result<std::shared_ptr<const UniqueFd>> get(FileIndex file);
   // One that is open already.
   void add(FileIndex file, UniqueFd fd);
-  // Nothing of the file is kept.
-  void forget(FileIndex file);
 
  private:
   std::shared_ptr<const UniqueFd> keep(FileIndex file, UniqueFd fd);
@@ -62,6 +61,7 @@ class OpenFiles {
   const std::size_t most_;
   std::mutex mutex_;
   std::unordered_map<FileIndex, std::shared_ptr<const UniqueFd>> files_;
+  std::deque<FileIndex> order_;  // in which they were opened
 };
 
 // A file of a tree, which has the size that it was found to have.
