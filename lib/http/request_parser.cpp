@@ -46,7 +46,8 @@ struct RequestParser::Impl {
   Target target;
   bool head_checked = false;
   bool keep_alive = false;
-  std::size_t head_tried = 0;  // bytes of the buffer that were parsed as a part of a head
+  bool asked_for_more = false;  // by the last attempt at the body
+  std::size_t head_tried = 0;   // bytes of the buffer that were parsed as a part of a head
   Response refusal;
 
   void reset() {
@@ -73,12 +74,15 @@ struct RequestParser::Impl {
     // Beast, once it has seen a last chunk's size, expects to be asked again with no less than this
     // (Boost 1.74 asserts it); every chunked body goes on for as long.
     constexpr std::size_t kShortestEnd = 5;  // "0" and two ends of lines
-    if (!in_head && parser->chunked() && buffer.size() < kShortestEnd) return Status::need_more;
+    if (!in_head && parser->chunked() && asked_for_more && buffer.size() < kShortestEnd) {
+      return Status::need_more;
+    }
     if (in_head) reset();
     beast::error_code error;
     auto used = parser->put(buffer.data(), error);
     const bool more = error == beast::http::error::need_more;
     head_tried = in_head && more ? buffer.size() : 0;
+    asked_for_more = !in_head && more;
     if (head_tried == 0) buffer.consume(used);
     if (more) return Status::need_more;
     if (error) return refused(refuse(error));
