@@ -33,7 +33,11 @@ class MemberPages {
   explicit MemberPages(std::uint64_t reads_left) : reads_left_(reads_left) {}
 
   // Before a page is read. False: that was too often.
-  bool take_read() { return reads_left_ > 0 && reads_left_-- > 0; }
+  bool take_read() {
+    if (reads_left_ == 0) return false;
+    --reads_left_;
+    return true;
+  }
 
   // Null: it is not there. Valid until the next call.
   const Bytes* find(const void* member, std::uint64_t number);

@@ -214,6 +214,7 @@ TEST(CompressedMembers, LargeOnesAreReadPageByPage) {
 TEST(CompressedMembers, LargeOnesThatWereShuffledDoNotSendTheDecoderBackAndForth) {
   Random random(18);
   std::vector<Bytes> rows;
+  rows.reserve(12'000);
   for (int i = 0; i < 12'000; ++i) rows.push_back(compressible(random, 500));
   const auto joined = [&] {
     Bytes bytes;

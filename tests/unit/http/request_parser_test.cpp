@@ -41,6 +41,7 @@ TEST(RequestParser, AMalformedHeadIsRefusedAtOnceWhereverItIsCut) {
 
 std::vector<std::string_view> byte_by_byte(std::string_view request) {
   std::vector<std::string_view> parts;
+  parts.reserve(request.size());
   for (std::size_t i = 0; i < request.size(); ++i) parts.push_back(request.substr(i, 1));
   return parts;
 }
