@@ -45,20 +45,19 @@ Result<TreeContent> read_tree(const BeneathDir& tree, WorkerPool& pool,
 class OpenFiles {
  public:
   using Open = std::function<Result<UniqueFd>(FileIndex)>;  // from any thread, one file even twice
-  // A quarter of what the process may have: a delta has two trees open.
-  static std::size_t fair_share();
-  explicit OpenFiles(Open open, std::size_t most = fair_share())
-      : open_(std::move(open)), most_(most) {}
+  explicit OpenFiles(Open open) : open_(std::move(open)) {}
   // Stays open while somebody holds it.
   Result<std::shared_ptr<const UniqueFd>> get(FileIndex file);
   // One that is open already.
   void add(FileIndex file, UniqueFd fd);
 
  private:
+  // A quarter of what the process may have: a delta has two trees open.
+  static std::size_t fair_share();
   std::shared_ptr<const UniqueFd> keep(FileIndex file, UniqueFd fd);
 
   Open open_;
-  const std::size_t most_;
+  const std::size_t most_ = fair_share();
   std::mutex mutex_;
   std::unordered_map<FileIndex, std::shared_ptr<const UniqueFd>> files_;
   std::deque<FileIndex> order_;  // in which they were opened
