@@ -13,8 +13,7 @@ namespace shoal::delta {
 namespace {
 
 constexpr std::size_t kTries = 16;  // members of a file, to find one that can be made again
-
-constexpr std::uint64_t kLargeBytes = 4 << 20;
+constexpr std::uint64_t kLargeBytes = 4 << 20;  // a member that is guessed while no other such is
 
 // Members of one side, of the files that the other side does not have.
 using Found = std::vector<std::vector<Member>>;  // by file
