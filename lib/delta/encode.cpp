@@ -117,7 +117,9 @@ class Encoder {
       costs_.window(part.file, in_file, block_size());
       done_ += in_file;
       if (options_.progress) options_.progress(done_);
-      if (block_size() >= kBlockTargetBytes) SHOAL_TRY(end_block());
+      // The plan packs well and is no reason to cut streams, before it comes near the limit.
+      const bool full = block_size() - plan_.size() >= kBlockTargetBytes;
+      if (full || block_size() >= kMaxBlockBytes / 2) SHOAL_TRY(end_block());
     }
     return {};
   }
