@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::uint64_t kDeltaFormat = 4;
+constexpr std::uint64_t kDeltaFormat = 5;
 constexpr std::size_t kMaxDeltas = 1024;  // more than there are versions worth coming from
 constexpr std::size_t kMaxText = 4096;
 

@@ -8,7 +8,7 @@
 namespace shoal::delta {
 
 inline constexpr std::string_view kArtifactMagic = "SHOALDLT";
-inline constexpr std::uint8_t kArtifactVersion = 4;
+inline constexpr std::uint8_t kArtifactVersion = 5;
 inline constexpr std::uint64_t kMaxHeadBytes = 16 << 20;  // packed and unpacked
 inline constexpr std::size_t kMaxGroups = 1 << 16;
 inline constexpr std::size_t kMaxSlices = 1 << 20;  // of all groups: 24 MiB of a reader's memory

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "delta/pe_layout.hpp"
+
 namespace shoal::delta {
 namespace {
 
@@ -102,7 +104,9 @@ AddressMap::AddressMap(const std::vector<AddressRange>& ranges, std::uint64_t ad
   }
 }
 
-Result<ExecutableLayout> read_layout(const ByteSource& file) {
+namespace {
+
+Result<ExecutableLayout> read_elf_layout(const ByteSource& file) {
   ExecutableLayout layout;
   Elf64_Ehdr header;
   if (file.size() < sizeof header || file.size() > kMaxExecutableBytes) return layout;
@@ -130,6 +134,16 @@ Result<ExecutableLayout> read_layout(const ByteSource& file) {
     if (kind) {
       layout.regions.push_back({*kind, section.sh_offset, section.sh_size, section.sh_addr});
     }
+  }
+  return layout;
+}
+
+}  // namespace
+
+Result<ExecutableLayout> read_layout(const ByteSource& file) {
+  SHOAL_ASSIGN(auto layout, read_elf_layout(file));
+  if (layout.empty()) {
+    SHOAL_ASSIGN(layout, read_pe_layout(file));
   }
   layout.regions = in_order(std::move(layout.regions));
   return layout;

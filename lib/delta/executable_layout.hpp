@@ -1,9 +1,10 @@
-// Where a 64-bit x86 ELF file keeps addresses, as far as its headers tell. An update moves
-// functions and data; nearly every other byte that changes in a program is an address of something
-// that moved. Both sides of the codec read the layout from the old file, so that it costs nothing
-// in a delta; it is only a hint, and any file, damaged ones included, has some layout.
+// Where a 64-bit x86 program, ELF or PE, keeps addresses, as far as its headers tell. An update
+// moves functions and data; nearly every other byte that changes in a program is an address of
+// something that moved. Both sides of the codec read the layout from the old file, so that it costs
+// nothing in a delta; it is only a hint, and any file, damaged ones included, has some layout.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -46,6 +47,12 @@ class AddressMap {
     }
     return std::nullopt;
   }
+  // Of all ranges; 0 without any.
+  std::uint64_t lowest_address() const {
+    std::uint64_t lowest = ranges_.empty() ? 0 : UINT64_MAX;
+    for (const auto& range : ranges_) lowest = std::min(lowest, range.address);
+    return lowest;
+  }
   // One past the highest address, memory without bytes in the file (.bss) included.
   std::uint64_t address_end() const { return address_end_; }
   const std::vector<AddressRange>& ranges() const { return ranges_; }
@@ -56,20 +63,21 @@ class AddressMap {
 };
 
 enum class RegionKind : std::uint8_t {
-  code,          // x86-64 instructions
-  relocations,   // Elf64_Rela
-  symbols,       // Elf64_Sym
-  unwind_table,  // .eh_frame
-  unwind_index,  // .eh_frame_hdr
-  pointers,      // data with absolute 64-bit addresses at multiples of 8
-  types,         // .BTF, of relocatable files (kernel modules)
+  code,           // x86-64 instructions
+  relocations,    // Elf64_Rela
+  symbols,        // Elf64_Sym
+  unwind_table,   // .eh_frame
+  unwind_index,   // .eh_frame_hdr
+  pointers,       // data with absolute 64-bit addresses at multiples of 8
+  types,          // .BTF, of relocatable files (kernel modules)
+  image_offsets,  // 32-bit numbers, from the address at which the image begins (PE: .pdata)
 };
 
 struct Region {
   RegionKind kind = RegionKind::code;
   std::uint64_t offset = 0;  // in the file
   std::uint64_t size = 0;
-  std::uint64_t address = 0;  // when mapped
+  std::uint64_t address = 0;  // when mapped; of image_offsets the image's
 };
 
 struct ExecutableLayout {
@@ -81,7 +89,7 @@ struct ExecutableLayout {
 
 inline constexpr std::uint64_t kMaxExecutableBytes = 1ULL << 30;  // larger files are plain data
 
-// Gives an empty layout for anything but a 64-bit little-endian x86 ELF file. Of one that is not
+// Gives an empty layout for anything but a 64-bit x86 ELF or PE file. Of an ELF file that is not
 // linked only the types are looked at. Errors: the source's only.
 Result<ExecutableLayout> read_layout(const ByteSource& file);
 

@@ -14,10 +14,10 @@ namespace {
 constexpr std::uint64_t kMinCover = 8;    // shorter ones cost more than they save
 constexpr std::uint64_t kSuffixCost = 5;  // bytes for each that a suffix array is of
 
-// Programs, and objects and others whose references are not known.
-bool is_elf(ByteView file) {
-  constexpr std::string_view kMagic = "\177ELF";
-  return as_text(file.first(std::min(file.size(), kMagic.size()))) == kMagic;
+// Programs of any system, and objects and others whose references are not known.
+bool is_code(ByteView file) {
+  const auto text = as_text(file.first(std::min<std::size_t>(file.size(), 4)));
+  return text == "\177ELF" || text.starts_with("MZ");
 }
 
 // Programs are looked at whole; other files in stretches, their opened members apart.
@@ -47,7 +47,7 @@ Result<Masked> mask(const Side& side, const std::vector<Unit>& units, WorkerPool
   Masked masked;
   std::uint64_t size = 0;
   for (const auto& unit : units) {
-    masked.spans.push_back({size, unit.size, is_elf(side.files[unit.file])});
+    masked.spans.push_back({size, unit.size, is_code(side.files[unit.file])});
     masked.positions.push_back(side.starts[unit.file] + unit.offset);
     size += unit.size;
   }

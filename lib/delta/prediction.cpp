@@ -57,7 +57,9 @@ class ReadBuffer {
 // Addresses of the base of the region that references are relative to; a program has one at most.
 std::uint64_t base_of(const ReferenceFinder& finder) {
   for (const auto& region : finder.layout().regions) {
-    if (region.kind == RegionKind::unwind_index) return region.address;
+    const bool relative =
+        region.kind == RegionKind::unwind_index || region.kind == RegionKind::image_offsets;
+    if (relative) return region.address;
   }
   return 0;
 }

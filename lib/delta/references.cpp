@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kRelaBytes = sizeof(Elf64_Rela);
 constexpr std::uint64_t kSymBytes = sizeof(Elf64_Sym);
-constexpr std::uint64_t kLowestAddress = 0x1000;  // smaller numbers in data are hardly addresses
+constexpr std::uint64_t kLowestPointer = 0x1000;  // smaller numbers in data are hardly addresses
 
 // Opcodes that take a ModRM byte and are often used with a RIP-relative operand: the byte before
 // ModRM, the second one of two-byte opcodes included.
@@ -91,7 +91,8 @@ class Scanner {
   Scanner(const ExecutableLayout& layout, const std::vector<AddressRange>& code,
           const std::vector<std::uint32_t>& unwind_entries, const std::vector<TypeRecord>& types,
           std::vector<Reference>& out)
-      : address_end_(layout.addresses.address_end()),
+      : lowest_address_(layout.addresses.lowest_address()),
+        address_end_(layout.addresses.address_end()),
         code_(code),
         unwind_entries_(unwind_entries),
         types_(types),
@@ -113,6 +114,8 @@ class Scanner {
         return pointers(span);
       case RegionKind::types:
         return types(span);
+      case RegionKind::image_offsets:
+        return image_offsets(span);
     }
   }
 
@@ -147,7 +150,8 @@ class Scanner {
       const std::uint64_t target = reference_target(
           ReferenceKind::from_end32, load_value(span.at(at), 4), span.address(at), 0);
       const bool takes_operand = (i > 0) & kTakesModRm[byte[i > 0 ? -1 : 0]];
-      const bool in_program = target - 1 < address_end_ - 1;  // neither 0 nor beyond the end
+      // Neither the lowest address, which is 0 in most, nor beyond the highest.
+      const bool in_program = target - lowest_address_ - 1 < address_end_ - lowest_address_ - 1;
       const bool right = operand ? takes_operand & in_program : fits & is_code(target);
       const bool taken = right & (p >= free_from);
       out_[count] = {at, ReferenceKind::from_end32};
@@ -182,6 +186,12 @@ class Scanner {
     }
   }
 
+  void image_offsets(const Span& span) {
+    for (std::uint64_t p = span.first_of_stride(0, 4); p + 4 <= span.end; p += 4) {
+      add(span, p, ReferenceKind::from_region32, span.region.address);
+    }
+  }
+
   void unwind_table(const Span& span) {
     auto entry = std::ranges::lower_bound(unwind_entries_, span.begin);
     for (; entry != unwind_entries_.end() && *entry + 21 <= span.end; ++entry) {
@@ -195,7 +205,7 @@ class Scanner {
   void pointers(const Span& span) {
     for (std::uint64_t p = span.first_of_stride(0, 8); p + 8 <= span.end; p += 8) {
       const std::uint64_t value = load_value(span.at(p), 8);
-      if (value >= kLowestAddress && value < address_end_) {
+      if (value >= std::max(kLowestPointer, lowest_address_) && value < address_end_) {
         add(span, p, ReferenceKind::absolute64);
       }
     }
@@ -209,6 +219,7 @@ class Scanner {
     }
   }
 
+  const std::uint64_t lowest_address_;
   const std::uint64_t address_end_;
   const std::vector<AddressRange>& code_;
   const std::vector<std::uint32_t>& unwind_entries_;

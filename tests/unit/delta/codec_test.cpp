@@ -73,13 +73,15 @@ TEST(DeltaCodec, MovedAndMergedFilesCostLittle) {
 
 TEST(DeltaCodec, AProgramWhoseFunctionsMovedCostsLittle) {
   const Program program(3, 2000);
-  const Files old_files = {program.link(0, 0)};
-  const Files new_files = {program.link(1000, 48)};
-  const auto made = make_delta(old_files, new_files);
-  EXPECT_GT(made.statistics.reference_bytes, 2000U * 11);
-  EXPECT_LT(made.statistics.wrong_references, 20U);
-  EXPECT_LT(made.delta.size(), 1000U);
-  expect_round_trip(old_files, new_files);
+  for (const auto link : {&Program::link, &Program::link_pe}) {
+    const Files old_files = {(program.*link)(0, 0)};
+    const Files new_files = {(program.*link)(1000, 48)};
+    const auto made = make_delta(old_files, new_files);
+    EXPECT_GT(made.statistics.reference_bytes, 2000U * 11);
+    EXPECT_LT(made.statistics.wrong_references, 20U);
+    EXPECT_LT(made.delta.size(), 1000U);
+    expect_round_trip(old_files, new_files);
+  }
 }
 
 // 16 bytes of text are cheaper as literals; in an object they keep its tables in step.

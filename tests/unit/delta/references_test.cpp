@@ -50,6 +50,22 @@ TEST(References, CallsAndPointersOfAProgramAreFound) {
   EXPECT_EQ(pointers, 100U);
 }
 
+TEST(References, AWindowsProgramHasItsTableOfFunctionsToo) {
+  const Bytes file = Program(1, 100).link_pe(0, 0);
+  const MemorySource source(file);
+  const auto finder = finder_for(source);
+  ASSERT_TRUE(finder);
+  unsigned calls = 0, pointers = 0, functions = 0;
+  for (const auto& reference : all_references(file, *finder)) {
+    if (reference.kind == ReferenceKind::from_end32) ++calls;
+    if (reference.kind == ReferenceKind::absolute64) ++pointers;
+    if (reference.kind == ReferenceKind::from_region32) ++functions;
+  }
+  EXPECT_EQ(calls, 100U);
+  EXPECT_EQ(pointers, 100U);
+  EXPECT_EQ(functions, 300U);
+}
+
 // What the format says of code, byte by byte (docs/formats/delta.md), where the opcodes 01, 80, 85,
 // 8B and FF take operands and no others appear.
 std::vector<std::uint64_t> references_as_specified(ByteView file, const ExecutableLayout& layout) {
@@ -81,7 +97,8 @@ std::vector<std::uint64_t> references_as_specified(ByteView file, const Executab
         if (p + 6 <= end && is_code(target(p + 2))) at = p + 2;
       } else if ((byte & 0xC7) == 0x05 && operand) {
         const std::uint64_t where = target(p + 1);
-        if (where != 0 && where < layout.addresses.address_end()) at = p + 1;
+        const auto& addresses = layout.addresses;
+        if (where > addresses.lowest_address() && where < addresses.address_end()) at = p + 1;
       }
       if (at == 0) continue;
       found.push_back(at);
@@ -147,13 +164,14 @@ TEST(References, DataThatIsNoProgramHasNone) {
 }
 
 TEST(References, AnyDamagedHeaderGivesSomeLayoutWithinTheFile) {
-  const Bytes good = Program(3, 30).link(0, 0);
+  const Bytes elf = Program(3, 30).link(0, 0), pe = Program(3, 30).link_pe(0, 0);
   Random random(3);
-  for (int i = 0; i < 3000; ++i) {
-    Bytes file = good;
-    // Either end holds the headers.
-    const std::size_t near =
-        below(random, 2) == 0 ? below(random, 120) : file.size() - 1 - below(random, 256);
+  for (int i = 0; i < 5000; ++i) {
+    Bytes file = i % 2 == 0 ? elf : pe;
+    // Either end of ELF files holds the headers, and the beginning of PE files.
+    const std::size_t near = i % 2 == 1              ? below(random, 0x200)
+                             : below(random, 2) == 0 ? below(random, 120)
+                                                     : file.size() - 1 - below(random, 256);
     file[near] = static_cast<std::uint8_t>(random());
     const MemorySource source(file);
     const auto finder = finder_for(source);

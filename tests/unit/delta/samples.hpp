@@ -3,6 +3,7 @@
 
 #include <elf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -65,9 +66,16 @@ class Program {
 
   // Functions from `moved_from` on begin `padding` bytes later.
   Bytes link(unsigned moved_from, std::size_t padding) const;
+  // The same for Windows: a DLL with its functions in .pdata, too.
+  Bytes link_pe(unsigned moved_from, std::size_t padding) const;
 
  private:
   static constexpr std::uint64_t kText = 0x1000;
+  struct Linked {
+    Bytes text;
+    std::vector<std::uint64_t> starts;
+  };
+  Linked link_text(unsigned moved_from, std::size_t padding) const;
   unsigned functions_;
   std::vector<Bytes> bodies_;
   std::vector<unsigned> callees_;
@@ -78,7 +86,7 @@ inline void put(Bytes& bytes, const void* data, std::size_t size) {
   bytes.insert(bytes.end(), first, first + size);
 }
 
-inline Bytes Program::link(unsigned moved_from, std::size_t padding) const {
+inline Program::Linked Program::link_text(unsigned moved_from, std::size_t padding) const {
   std::vector<std::uint64_t> starts;
   std::uint64_t at = kText;
   for (unsigned i = 0; i < functions_; ++i) {
@@ -95,6 +103,64 @@ inline Bytes Program::link(unsigned moved_from, std::size_t padding) const {
     text.push_back(0xE8);
     put(text, &distance, sizeof distance);
   }
+  return {text, starts};
+}
+
+inline Bytes Program::link_pe(unsigned moved_from, std::size_t padding) const {
+  constexpr std::uint64_t kBase = 0x180000000, kTextAt = 0x400;
+  const auto [text, starts] = link_text(moved_from, padding);
+  Bytes pointers, functions;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::uint64_t pointer = kBase + starts[i];
+    put(pointers, &pointer, sizeof pointer);
+    const std::uint64_t end = i + 1 < starts.size() ? starts[i + 1] : kText + text.size();
+    for (const auto address : {starts[i], end, std::uint64_t{0x40}}) put(functions, &address, 4);
+  }
+  const auto aligned = [](std::uint64_t size) { return (size + 0x1FF) / 0x200 * 0x200; };
+  const auto paged = [](std::uint64_t size) { return (size + 0xFFF) / 0x1000 * 0x1000; };
+  const std::uint64_t data_at = kTextAt + aligned(text.size());
+  const std::uint64_t functions_at = data_at + aligned(pointers.size());
+  const std::uint64_t data = kText + paged(text.size());  // in memory
+  const std::uint64_t pdata = data + paged(pointers.size());
+
+  Bytes file(functions_at + aligned(functions.size()));
+  const auto set = [&](std::size_t at, std::uint64_t value, unsigned width) {
+    std::memcpy(file.data() + at, &value, width);
+  };
+  const std::size_t pe = 0x80, optional = pe + 24, sections = optional + 240;
+  std::memcpy(file.data(), "MZ", 2);
+  set(0x3C, pe, 4);
+  std::memcpy(file.data() + pe, "PE\0\0", 4);
+  set(pe + 4, 0x8664, 2);
+  set(pe + 6, 3, 2);
+  set(pe + 20, 240, 2);
+  set(optional, 0x20B, 2);
+  set(optional + 24, kBase, 8);
+  set(optional + 56, pdata + paged(functions.size()), 4);
+  set(optional + 60, kTextAt, 4);
+  set(optional + 108, 16, 4);
+  set(optional + 112 + 24, pdata, 4);
+  set(optional + 112 + 28, functions.size(), 4);
+  std::size_t header = sections;
+  const auto section = [&](const char* name, const Bytes& bytes, std::uint64_t address,
+                           std::uint64_t at, std::uint32_t characteristics) {
+    std::memcpy(file.data() + header, name, std::strlen(name));
+    set(header + 8, bytes.size(), 4);
+    set(header + 12, address, 4);
+    set(header + 16, aligned(bytes.size()), 4);
+    set(header + 20, at, 4);
+    set(header + 36, characteristics, 4);
+    header += 40;
+    std::ranges::copy(bytes, file.begin() + static_cast<std::ptrdiff_t>(at));
+  };
+  section(".text", text, kText, kTextAt, 0x60000020);
+  section(".data", pointers, data, data_at, 0xC0000040);
+  section(".pdata", functions, pdata, functions_at, 0x40000040);
+  return file;
+}
+
+inline Bytes Program::link(unsigned moved_from, std::size_t padding) const {
+  const auto [text, starts] = link_text(moved_from, padding);
   Bytes pointers;
   for (const auto start : starts) put(pointers, &start, sizeof start);
 
