@@ -54,6 +54,15 @@ Result<std::uint64_t> parse_rate(const std::string& text) {
   return number * factor;
 }
 
+Result<std::chrono::hours> parse_hours(const std::string& text) {
+  constexpr unsigned kMost = 24 * 366;
+  unsigned number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number > kMost)
+    return bad_value(text, fmt::format("a number of hours from 0 to {}", kMost));
+  return std::chrono::hours(number);
+}
+
 template <auto Member>
 Result<void> set_text(Config& config, const std::string& text) {
   config.*Member = text;
@@ -73,6 +82,12 @@ Result<void> set_bool(Config& config, const std::string& text) {
 template <auto Member>
 Result<void> set_rate(Config& config, const std::string& text) {
   SHOAL_ASSIGN(config.*Member, parse_rate(text));
+  return {};
+}
+
+template <auto Member>
+Result<void> set_hours(Config& config, const std::string& text) {
+  SHOAL_ASSIGN(config.*Member, parse_hours(text));
   return {};
 }
 
@@ -133,6 +148,9 @@ constexpr std::array kOptions = {
     Option{"pex", "BOOL", "exchange peers with peers", set_bool<&Config::pex>},
     Option{"upnp", "BOOL", "ask the router for a port", set_bool<&Config::upnp>},
     Option{"utp", "BOOL", "yield to other traffic (uTP)", set_bool<&Config::utp>},
+    Option{"keep_deltas", "HOURS",
+           "offer what an update was made of to others for so long; 0: not at all",
+           set_hours<&Config::keep_deltas>},
     Option{"log_level", "debug|info|warning|error", "the least that is logged", set_log_level},
 };
 

@@ -1,6 +1,7 @@
 // shoald's configuration: a TOML file and the same keys as flags; flags win.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct Config {
   bool pex = true;
   bool upnp = true;
   bool utp = true;
+  std::optional<std::chrono::hours> keep_deltas;  // for other machines, after an update; 0: none
   LogLevel log_level = LogLevel::info;
 };
 

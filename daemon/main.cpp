@@ -76,6 +76,7 @@ agent::AgentOptions agent_options(const Config& config, std::uint64_t node) {
   options.consent = config.consent;
   options.policy = config.policy;
   options.dht = config.dht;
+  if (config.keep_deltas) options.keep_deltas = *config.keep_deltas;
   if (config.upload_limit || config.download_limit)
     options.limits = {config.upload_limit.value_or(0), config.download_limit.value_or(0)};
   return options;

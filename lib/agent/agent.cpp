@@ -27,9 +27,12 @@ std::uint64_t number_of(const std::string& id) {
 }  // namespace
 
 Agent::Agent(const Context& context, AgentOptions options)
-    : context_(context), options_(std::move(options)), seeding_(context, options_.dht) {
+    : context_(context),
+      options_(std::move(options)),
+      seeding_(context, options_.dht, options_.keep_deltas) {
   settings_.node = options_.node;
   settings_.dht = options_.dht;
+  settings_.keep_deltas = options_.keep_deltas;
   started_ = context_.clock.steady();
 }
 
@@ -190,16 +193,23 @@ Result<store::InstallRow> Agent::install_row(std::int64_t id) {
 void Agent::stop_seeding(std::int64_t install) { seeding_.stop(install); }
 
 void Agent::start_seeding(std::int64_t install, std::vector<std::shared_ptr<Artifact>> artifacts) {
-  if (shutting_down_) return;
-  if (!artifacts.empty()) return seeding_.adopt(install, std::move(artifacts), settings_.consent);
   auto found = installs_.find(install);
-  if (found == installs_.end() || found->second.row.version.empty()) return;
-  auto folder = library(found->second.row.library);
+  if (shutting_down_ || found == installs_.end()) return;
+  const auto& row = found->second.row;
+  auto folder = library(row.library);
   if (!folder)
-    return context_.log.warning("agent", "cannot seed {}: {}", found->second.row.product,
+    return context_.log.warning("agent", "cannot seed {}: {}", row.product,
                                 folder.error().describe());
-  seeding_.start(found->second.row, **folder, settings_.consent);
+  if (!artifacts.empty())
+    seeding_.adopt(install, std::move(artifacts), settings_.consent);
+  else if (!row.version.empty())
+    seeding_.start(row, **folder, settings_.consent);
+  else
+    return;
+  seeding_.start_deltas(row, **folder);
 }
+
+void Agent::kept_deltas_removed(const BeneathDir& library) { seeding_.forget_deltas(library); }
 
 void Agent::changed(const ChangeRecord& record, bool durable) {
   if (durable) {
@@ -287,6 +297,7 @@ void Agent::let_foreground_go_first() {
 void Agent::arm_refresh(std::chrono::milliseconds delay) {
   refresh_timer_ = context_.timers.after(delay, [this] {
     for (const auto& [id, entry] : repositories_) refresh(id);
+    seeding_.review_deltas();
     arm_refresh(kRefreshEvery);
   });
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/change_runner.hpp"
+#include "agent/delta_retention.hpp"
 #include "agent/seeding.hpp"
 #include "agent/service.hpp"
 
@@ -23,7 +24,8 @@ struct AgentOptions {
   std::optional<transfer::Consent> consent;
   std::optional<transfer::RateLimits> limits;
   std::optional<PolicyChoice> policy;
-  bool dht = true;  // false: no DHT, whatever publishers allow
+  bool dht = true;                               // false: no DHT, whatever publishers allow
+  std::chrono::hours keep_deltas = kKeepDeltas;  // 0: none
 };
 
 class Agent final : public Service, private RunnerHost {
@@ -77,6 +79,7 @@ class Agent final : public Service, private RunnerHost {
   void stop_seeding(std::int64_t install) override;
   void start_seeding(std::int64_t install,
                      std::vector<std::shared_ptr<Artifact>> artifacts) override;
+  void kept_deltas_removed(const BeneathDir& library) override;
   void changed(const ChangeRecord& record, bool durable) override;
 
   Result<void> load_settings();

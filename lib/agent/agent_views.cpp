@@ -221,6 +221,7 @@ std::vector<InstallView> Agent::installs() const {
     view.seeding = totals.seeding;
     view.uploaded_bytes = totals.uploaded_bytes;
     view.peers_connected = totals.peers;
+    view.kept_delta_bytes = totals.kept_delta_bytes;
     if (const auto* change = unfinished(id)) view.current_change = change->record().view.id;
     if (auto repository = repositories_.find(entry.row.repository);
         repository != repositories_.end())

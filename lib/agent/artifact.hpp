@@ -75,6 +75,7 @@ class Artifact final : public transfer::SwarmEvents,
 
   const transfer::ArtifactId& id() const { return source_.id; }
   install::TreeImage& image() { return *source_.image; }
+  const std::shared_ptr<install::TreeImage>& shared_image() const { return source_.image; }
   bool complete() const { return have_.all(); }
   bool fetching() const { return mode_ == Mode::fetching; }
   ArtifactCounters counters() const;

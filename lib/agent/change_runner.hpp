@@ -18,8 +18,9 @@ namespace shoal::agent {
 struct Settings {
   transfer::Consent consent = transfer::Consent::denied;
   PolicyChoice policy;
-  bool dht = true;         // false: never, whatever publishers allow
-  std::uint64_t node = 0;  // this machine's id among the peers
+  bool dht = true;                   // false: never, whatever publishers allow
+  std::chrono::hours keep_deltas{};  // after an update, for others
+  std::uint64_t node = 0;            // this machine's id among the peers
 };
 
 // What a runner asks of the agent. Main thread.
@@ -35,6 +36,8 @@ class RunnerHost {
   // Takes artifacts over that a change has completed; empty: makes them from the record.
   virtual void start_seeding(std::int64_t install,
                              std::vector<std::shared_ptr<Artifact>> artifacts) = 0;
+  // The room was needed.
+  virtual void kept_deltas_removed(const BeneathDir& library) = 0;
   // The record has changed; `durable`: it must be in the store before this returns.
   virtual void changed(const ChangeRecord& record, bool durable) = 0;
 };

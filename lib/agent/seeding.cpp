@@ -1,7 +1,10 @@
 // An install's artifacts, made from its record: the torrents as signed, the trees as they are now.
 #include "agent/seeding.hpp"
 
+#include <ranges>
+
 #include "content/torrent.hpp"
+#include "install/kept_delta.hpp"
 
 namespace shoal::agent {
 namespace {
@@ -59,38 +62,120 @@ void Seeding::start(const store::InstallRow& row, const BeneathDir& library,
       });
 }
 
-void Seeding::stop(std::int64_t install) {
-  ++generation_[install];
-  auto found = by_install_.find(install);
-  if (found == by_install_.end()) return;
-  for (auto& artifact : found->second) {
+void Seeding::start_deltas(const store::InstallRow& row, const BeneathDir& library) {
+  auto generation = generation_[row.id];
+  run_job<std::optional<KeptDeltas>>(
+      context_,
+      [&context = context_, request = KeptRequest{row, &library, consent_, keep_deltas_, dht_}] {
+        return load_kept_deltas(context, request);
+      },
+      [this, row, &library, generation](Result<std::optional<KeptDeltas>> kept) {
+        if (!kept)
+          return context_.log.warning("agent", "cannot offer the deltas of {}: {}", row.product,
+                                      kept.error().describe());
+        if (!*kept || generation_[row.id] != generation) return;
+        for (auto& artifact : (*kept)->artifacts) artifact->seed(consent_);
+        context_.log.info("agent", "{}: offers what it was updated by, {} bytes", row.product,
+                          (*kept)->bytes);
+        deltas_.insert_or_assign(row.id, Deltas{row.product, &library, std::move(**kept)});
+      });
+}
+
+bool Seeding::is_worth_keeping(const KeptDeltas& kept, std::uint64_t free_bytes) const {
+  return agent::is_worth_keeping(
+      {consent_, context_.clock.now() - kept.since, kept.bytes, free_bytes, keep_deltas_});
+}
+
+void Seeding::review_deltas() {
+  for (const auto& [install, deltas] : deltas_) {
+    run_job<std::uint64_t>(
+        context_, [library = deltas.library] { return library->free_bytes(); },
+        [this, install = install, generation = generation_[install]](Result<std::uint64_t> free) {
+          auto found = deltas_.find(install);
+          if (found == deltas_.end() || generation_[install] != generation) return;
+          if (!free || !is_worth_keeping(found->second.kept, *free)) drop_deltas(install);
+        });
+  }
+}
+
+void Seeding::drop_deltas(std::int64_t install) {
+  auto [product, library, kept] = deltas_.at(install);
+  stop_deltas(install);
+  run_job<bool>(
+      context_,
+      [library, product, version = kept.version]() -> Result<bool> {
+        SHOAL_TRY(install::discard_kept(*library, product, version));
+        return true;
+      },
+      [&context = context_, product](Result<bool> removed) {
+        if (!removed)
+          context.log.warning("agent", "deltas of {} are left: {}", product,
+                              removed.error().describe());
+      });
+}
+
+void Seeding::forget_deltas(const BeneathDir& library) {
+  std::vector<std::int64_t> gone;
+  for (const auto& [install, deltas] : deltas_)
+    if (deltas.library == &library) gone.push_back(install);
+  for (auto install : gone) stop_deltas(install);
+}
+
+void Seeding::stop(std::int64_t install, const Artifacts& artifacts) {
+  for (const auto& artifact : artifacts) {
     uploaded_before_[install] += artifact->counters().uploaded_bytes;
     artifact->stop();
   }
+}
+
+void Seeding::stop_deltas(std::int64_t install) {
+  auto found = deltas_.find(install);
+  if (found == deltas_.end()) return;
+  stop(install, found->second.kept.artifacts);
+  deltas_.erase(found);
+}
+
+void Seeding::stop(std::int64_t install) {
+  ++generation_[install];
+  stop_deltas(install);
+  auto found = by_install_.find(install);
+  if (found == by_install_.end()) return;
+  stop(install, found->second);
   by_install_.erase(found);
 }
 
 void Seeding::stop_all() {
   while (!by_install_.empty()) stop(by_install_.begin()->first);
+  while (!deltas_.empty()) stop(deltas_.begin()->first);
 }
 
 void Seeding::set_consent(transfer::Consent consent) {
   consent_ = consent;
   for (auto& [install, artifacts] : by_install_)
     for (auto& artifact : artifacts) artifact->set_consent(consent);
+  for (auto& [install, deltas] : deltas_)
+    for (auto& artifact : deltas.kept.artifacts) artifact->set_consent(consent);
+  review_deltas();
 }
 
 Seeding::Totals Seeding::totals(std::int64_t install) const {
   Totals totals;
   if (auto before = uploaded_before_.find(install); before != uploaded_before_.end())
     totals.uploaded_bytes = before->second;
-  auto found = by_install_.find(install);
-  if (found == by_install_.end()) return totals;
-  totals.seeding = consent_ != transfer::Consent::denied && !found->second.empty();
-  for (const auto& artifact : found->second) {
-    auto counters = artifact->counters();
-    totals.uploaded_bytes += counters.uploaded_bytes;
-    totals.peers += counters.peers;
+  auto add = [&totals](const Artifacts& artifacts) {
+    for (const auto& artifact : artifacts) {
+      auto counters = artifact->counters();
+      totals.uploaded_bytes += counters.uploaded_bytes;
+      totals.peers += counters.peers;
+    }
+  };
+  if (auto found = by_install_.find(install); found != by_install_.end()) {
+    totals.seeding = consent_ != transfer::Consent::denied && !found->second.empty();
+    add(found->second);
+  }
+  if (auto found = deltas_.find(install); found != deltas_.end()) {
+    totals.kept_delta_bytes = found->second.kept.bytes;
+    add(found->second.kept.artifacts);
   }
   return totals;
 }

@@ -4,6 +4,7 @@
 #include "agent/change_runner.hpp"
 #include "agent/preparation.hpp"
 #include "agent/tree_change.hpp"
+#include "install/kept_delta.hpp"
 
 namespace shoal::agent {
 namespace {
@@ -90,6 +91,7 @@ class UninstallChange final : public ChangeRunner {
           if (!place.row.version.empty()) {
             SHOAL_ASSIGN(auto record, load_record(context.store, place.row.id));
             SHOAL_ASSIGN(auto folder, RelativePath::parse(place.row.folder));
+            SHOAL_TRY(install::discard_kept(*place.library, place.row.product));
             SHOAL_ASSIGN(outcome,
                          install::uninstall(*place.library, folder, record.installed(), stop));
           }

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "install/kept_delta.hpp"
+
 namespace shoal::agent {
 namespace {
 
@@ -80,13 +82,20 @@ void TreeChange::prepared(Preparation preparation) {
   view.notes = preparation_->notes;
   host_.changed(record_, true);
   begin_task(TaskKind::plan);
-  job<install::Plan>([preparation = &*preparation_, input = input_,
-                      stop = stop_] { return plan_between(*preparation, input, stop); },
-                     [this](install::Plan plan) { planned(std::move(plan)); });
+  job<Planned>(
+      [preparation = &*preparation_, input = input_, stop = stop_]() -> Result<Planned> {
+        SHOAL_ASSIGN(auto plan, plan_between(*preparation, input, stop));
+        SHOAL_ASSIGN(auto free, input.library->free_bytes());
+        const bool short_of_room = plan.totals.peak_extra_bytes > free;
+        if (short_of_room) SHOAL_TRY(install::discard_kept(*input.library));
+        return Planned{std::move(plan), short_of_room};
+      },
+      [this](Planned outcome) { planned(std::move(outcome)); });
 }
 
-void TreeChange::planned(install::Plan plan) {
-  plan_ = std::move(plan);
+void TreeChange::planned(Planned planned) {
+  plan_ = std::move(planned.plan);
+  if (planned.made_room) host_.kept_deltas_removed(*input_.library);
   bool same_version = record_.view.version == record_.view.from_version;
   if (plan_->nothing_to_do && same_version && input_.kind != ChangeKind::repair) {
     record_.view.notes.push_back({"", "nothing_to_do"});
@@ -280,7 +289,7 @@ void TreeChange::verified(std::vector<install::StagedDamage> damage) {
 void TreeChange::commit() {
   begin_task(TaskKind::commit);
   for (auto& delta : deltas_)
-    if (delta.artifact) delta.artifact->stop();  // its file goes with the staging folder
+    if (delta.artifact) delta.artifact->stop();  // its file goes, or moves
   host_.stop_seeding(record_.install);
   seeding_stopped_ = true;
   committing_ = true;
@@ -290,11 +299,14 @@ void TreeChange::commit() {
     row.channel = record_.request.version ? "" : record_.request.channel.value_or("stable");
   row.updated_at = context_.clock.now();
   job<install::CommitOutcome>(
-      [this, &context = context_, row, name = staging()]() -> Result<install::CommitOutcome> {
+      [this, &context = context_, row, name = staging(), fetched = fetched_deltas(),
+       settings = host_.settings()]() -> Result<install::CommitOutcome> {
+        SHOAL_ASSIGN(auto kept, keep_deltas(fetched, settings));
         SHOAL_ASSIGN(auto journal,
                      install::prepare_commit(*input_.library, *plan_, *staging_, name));
         auto record =
             make_commit_record(row, record_.view.id, preparation_->release, std::move(journal));
+        if (kept) record.documents.push_back(std::move(*kept));
         if (context.step) context.step("commit.before");
         SHOAL_TRY(context.store.begin_commit(row.id, format_commit_record(record)));
         if (context.step) context.step("commit.point");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/change_runner.hpp"
+#include "agent/kept_deltas.hpp"
 #include "agent/preparation.hpp"
 #include "install/staged_verifier.hpp"
 
@@ -23,7 +24,11 @@ class TreeChange final : public ChangeRunner {
  private:
   Result<PreparationInput> make_input();
   void prepared(Preparation preparation);
-  void planned(install::Plan plan);
+  struct Planned {
+    install::Plan plan;
+    bool made_room;  // of kept deltas
+  };
+  void planned(Planned planned);
   // Of a plan with deltas: fetches them while the stage reads them. (tree_change_delta.cpp)
   struct DeltaFetch {
     std::shared_ptr<Artifact> artifact;  // null: this component uses none
@@ -46,6 +51,9 @@ class TreeChange final : public ChangeRunner {
   void end_deltas();
   void deltas_settled();
   void note_delta_errors();
+  std::vector<FetchedDelta> fetched_deltas();
+  Result<std::optional<store::Document>> keep_deltas(const std::vector<FetchedDelta>& fetched,
+                                                     const Settings& settings);
   void stage();
   void staged(install::Staging staging);
   void fetch();

@@ -9,6 +9,7 @@
 
 #include "agent/tree_change.hpp"
 #include "install/delta_file.hpp"
+#include "install/kept_delta.hpp"
 #include "trust/limits.hpp"
 
 namespace shoal::agent {
@@ -38,9 +39,12 @@ void TreeChange::fetch_deltas() {
           const auto& component = plan_->components[c];
           if (!uses_delta(component)) continue;
           const auto& delta = *preparation_->release.components[c].delta;
-          SHOAL_ASSIGN(all[c], install::stage_delta(
-                                   *input_.library, name, component.target.component->name,
-                                   *delta.artifact, *delta.piece_hashes, context.workers, stop));
+          const auto& of = component.target.component->name;
+          SHOAL_TRY(install::take_back_delta(
+              *input_.library, name,
+              {preparation_->release.product, preparation_->release.version, of}));
+          SHOAL_ASSIGN(all[c], install::stage_delta(*input_.library, name, of, *delta.artifact,
+                                                    *delta.piece_hashes, context.workers, stop));
         }
         return all;
       },
@@ -179,6 +183,32 @@ void TreeChange::deltas_settled() {
   for (const auto& delta : deltas_)
     if (delta.is_open()) delta.artifact->seed(consent);
   begin_task(TaskKind::stage);
+}
+
+std::vector<FetchedDelta> TreeChange::fetched_deltas() {
+  std::vector<FetchedDelta> fetched;
+  for (std::size_t c = 0; c < deltas_.size(); ++c) {
+    const auto& delta = deltas_[c];
+    if (!delta.is_open() || !delta.artifact->complete()) continue;
+    const auto& component = preparation_->release.components[c];
+    fetched.push_back(
+        {component.target.component->name, *component.delta, delta.artifact->shared_image()});
+  }
+  return fetched;
+}
+
+// On the commit's job. That something cannot be kept for others is no reason to fail.
+Result<std::optional<store::Document>> TreeChange::keep_deltas(
+    const std::vector<FetchedDelta>& fetched, const Settings& settings) {
+  if (record_.view.version == record_.view.from_version)
+    return kept_deltas_document(context_.store, record_.install);
+  auto kept = agent::keep_deltas(
+      context_, {input_.library, staging(), settings.consent, settings.keep_deltas},
+      preparation_->release, fetched);
+  if (kept) return kept;
+  context_.log.warning("agent", "the deltas of {} are not kept: {}", record_.view.product,
+                       kept.error().describe());
+  return std::optional<store::Document>{};
 }
 
 // What the stage found wrong with a delta, or with the old files.

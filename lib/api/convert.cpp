@@ -249,6 +249,7 @@ protocol::Install to_protocol(const agent::InstallView& view) {
   install.library = view.library;
   install.path = view.path;
   install.size_bytes = view.size_bytes;
+  install.kept_delta_bytes = view.kept_delta_bytes;
   install.seeding = view.seeding;
   install.uploaded_bytes = view.uploaded_bytes;
   install.peers_connected = view.peers_connected;

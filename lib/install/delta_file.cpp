@@ -28,9 +28,13 @@ Result<void> find_pieces(StagedComponent& staged, const std::vector<Digest>& pie
 
 }  // namespace
 
+RelativePath staged_delta(const std::string& change, const std::string& component) {
+  return known_path(kDeltaName).beneath(staging_folder(change, '@' + component));
+}
+
 content::Component delta_component(const content::DeltaArtifact& delta) {
   content::Component component;
-  content::FileEntry file{*RelativePath::parse("delta")};
+  content::FileEntry file{known_path(kDeltaName)};
   file.size = delta.size;
   component.files.push_back(std::move(file));
   component.content.piece_size = delta.piece_size;
@@ -46,7 +50,7 @@ Result<StagedComponent> stage_delta(const BeneathDir& library, const std::string
                                     const StopToken& stop) {
   SHOAL_TRY(check_name("change", change));
   SHOAL_TRY(check_name("component", component));
-  auto folder = known_path(staging_folder(change).text() + "/@" + component);
+  auto folder = staging_folder(change, '@' + component);
   auto manifest = std::make_shared<const content::Component>(delta_component(delta));
   Plan plan(folder);
   plan.components.push_back({{manifest, nullptr, nullptr, nullptr}, {FilePlan{}}, {}});

@@ -7,6 +7,10 @@
 
 namespace shoal::install {
 
+inline constexpr const char* kDeltaName = "delta";  // of the file in its folder
+
+RelativePath staged_delta(const std::string& change, const std::string& component);
+
 // As if the delta were a component of one file, for its image. Its bytes are known by their pieces
 // alone: the file has no merkle root.
 content::Component delta_component(const content::DeltaArtifact& delta);

@@ -32,4 +32,6 @@ RelativePath saved_folder(const std::string& change) {
   return known_path(".shoal/saved/" + change);
 }
 
+RelativePath kept_folder() { return known_path(".shoal/kept"); }
+
 }  // namespace shoal::install

@@ -18,5 +18,6 @@ RelativePath known_path(const std::string& text);
 RelativePath staging_folder(const std::string& change);
 RelativePath staging_folder(const std::string& change, const std::string& component);
 RelativePath saved_folder(const std::string& change);
+RelativePath kept_folder();  // of deltas, after their commits
 
 }  // namespace shoal::install

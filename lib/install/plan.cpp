@@ -42,9 +42,12 @@ Result<std::uint64_t> allocated_beneath(const BeneathDir& library, const Relativ
   return bytes;
 }
 
-// What is free, with what an earlier run of the change has staged.
+// What is free, with what an earlier run of the change has staged, and what is kept only as long as
+// nobody needs the room.
 Result<std::uint64_t> room(const BeneathDir& library, const std::string& change) {
   SHOAL_ASSIGN(auto free, library.free_bytes());
+  SHOAL_ASSIGN(auto kept, allocated_beneath(library, kept_folder(), 0));
+  free += kept;
   if (change.empty()) return free;
   SHOAL_ASSIGN(auto staged, allocated_beneath(library, staging_folder(change), 0));
   return free + staged;

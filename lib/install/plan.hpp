@@ -87,7 +87,8 @@ struct Plan {
 // `installed` empty: a first install. Errors: disk_full (peak_extra_bytes beyond the free space,
 // said with both figures), read_only, not_allowed, path_invalid, metadata_invalid (recipes, hashes
 // or index that do not fit their component), cancelled, io_error. Paths in the plan are relative to
-// the install's folder. `change`: what an earlier run of it has staged needs no room again.
+// the install's folder. `change`: what an earlier run of it has staged needs no room again. Kept
+// deltas (kept_delta.hpp) count as free: where they have to go for it, the caller removes them.
 Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
                        std::vector<InstalledComponent> installed,
                        std::vector<TargetComponent> targets, const StopToken& stop,

@@ -97,6 +97,7 @@ void describe(Visitor& v, Of<Install> auto& m) {
   v.field("library", m.library);
   v.field("path", m.path);
   v.field("size_bytes", m.size_bytes);
+  v.field("kept_delta_bytes", m.kept_delta_bytes);
   v.field("seeding", m.seeding);
   v.field("uploaded_bytes", m.uploaded_bytes);
   v.field("peers_connected", m.peers_connected);

@@ -91,6 +91,7 @@ struct Install {
   std::string library;
   std::string path;  // absolute
   std::uint64_t size_bytes = 0;
+  std::uint64_t kept_delta_bytes = 0;  // on the disk besides, for other machines
   bool seeding = false;
   std::uint64_t uploaded_bytes = 0;
   std::uint32_t peers_connected = 0;

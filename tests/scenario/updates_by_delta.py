@@ -322,13 +322,80 @@ def a_delta_is_applied_as_it_arrives():
             check(fetched + again <= planned["edge_bytes"] + IN_FLIGHT_BYTES, f"{fetched}, {again}")
 
 
+def tracked(bench):
+    """What is published from now on has a tracker."""
+    tracker = f"{bench.scope.address(254)}:6969"
+    bench.scope.start([program("shoal-tracker"), "--listen", tracker, "--open"], "tracker.log")
+    bench.repository.trackers = [f"http://{tracker}/announce"]
+
+
+def kept_files(machine):
+    return [path for path in (machine.library / ".shoal/kept").rglob("*") if path.is_file()]
+
+
+def a_delta_is_given_to_those_who_come_later():
+    """One machine updates from the edge. The next has the delta from it, when its update is long
+    done; and one more from that one, which has been restarted, when the first is gone."""
+    with Scope("delta-kept") as scope:
+        bench = Bench(scope)
+        tracked(bench)
+        bench.installed(consent="granted")
+        others = [Machine(scope, f"other{i}", scope.address(i)).start() for i in (2, 3)]
+        for other in others:
+            other.wait_ready().add_repository(bench.edge.url, bench.repository.root())
+            other.wait_change(other.api.start("install", PRODUCT), PATIENCE_S)
+        publish_2(bench)
+        updated(bench)
+        bench.edge.stall = "/bundles/"
+        giver = bench.machine
+        for other in others:
+            wait_until(lambda: giver.api.installs()[0]["kept_delta_bytes"] > 0, 20, "it is kept")
+            [kept] = kept_files(giver)
+            size = kept.stat().st_size
+            change = other.wait_change(other.api.start("update", PRODUCT), PATIENCE_S)
+            other.check_tree(bench.source["2"])
+            counts = change["bytes"]
+            check(not notes(change) and counts["delta"] > 0, f"{change}")
+            check(counts["edge"] == 0 and counts["peers"] >= size, f"{size}: {counts}")
+            giver.process.stop()
+            giver = other
+            giver.process.stop()
+            giver.start().wait_ready()
+        giver.wait_change(giver.api.start("uninstall", PRODUCT), PATIENCE_S)
+        check(not kept_files(giver), f"left: {kept_files(giver)}")
+
+
+def a_kill_at_the_commit_leaves_the_delta_where_it_is_found():
+    """Killed between keeping the delta and the commit point, and right after that."""
+    with Scope("delta-kept-kill") as scope:
+        bench = Bench(scope)
+        bench.installed(consent="granted")
+        publish_2(bench)
+        snapshot = Snapshot(bench.machine)
+        for step in ("commit.before", "commit.point", "commit.finish"):
+            snapshot.restore()
+            bench.machine.process.stop()
+            bench.machine.start({"SHOAL_TEST_KILL_AT": step}).wait_ready()
+            bench.start("update")
+            wait_until(lambda: not bench.machine.process.running(), PATIENCE_S, f"killed at {step}")
+            bench.edge.forget_counts()
+            bench.machine.start().wait_ready()
+            change = bench.machine.api.changes()[0]["id"]
+            bench.machine.wait_change(change, PATIENCE_S)
+            bench.machine.check_tree(bench.source["2"])
+            check(bench.edge.bundle_bytes() == 0, f"{step}: fetched again")
+            wait_until(lambda: bench.machine.api.installs()[0]["kept_delta_bytes"] > 0, 20,
+                       f"{step}: it is offered")
+            left = [path for path in (bench.machine.library / ".shoal").rglob("*")
+                    if path.is_file()]
+            check(left == kept_files(bench.machine) and len(left) == 1, f"{step}: {left}")
+
+
 def what_a_delta_made_is_seeded():
     """After the update the machine gives the new version, all of it, to one that has nothing."""
     with Scope("delta-seeds") as scope:
         bench = Bench(scope)
-        tracker = f"{scope.address(3)}:6969"
-        scope.start([program("shoal-tracker"), "--listen", tracker, "--open"], "tracker.log")
-        bench.repository.trackers = [f"http://{tracker}/announce"]
+        tracked(bench)
         bench.installed()
         publish_2(bench)
         bench.machine.api.call("PATCH", "/config", {"consent": "granted"})
@@ -346,7 +413,9 @@ def what_a_delta_made_is_seeded():
 SCENARIOS = [an_update_by_delta, a_file_that_changed_costs_its_own,
              a_delta_that_cannot_be_had_is_done_without, an_edge_that_is_away_is_waited_for,
              a_delta_from_another_version_is_not_used, a_kill_in_the_middle_costs_nothing_twice,
-             a_delta_is_applied_as_it_arrives, what_a_delta_made_is_seeded]
+             a_delta_is_applied_as_it_arrives, what_a_delta_made_is_seeded,
+             a_delta_is_given_to_those_who_come_later,
+             a_kill_at_the_commit_leaves_the_delta_where_it_is_found]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

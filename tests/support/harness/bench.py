@@ -48,8 +48,8 @@ class Bench:
         self.publish_2()
         self.machine.start().wait_ready()
 
-    def client(self, **more):
-        self.machine = Machine(self.scope, "machine", self.scope.address(1), consent="denied",
+    def client(self, consent="denied", **more):
+        self.machine = Machine(self.scope, "machine", self.scope.address(1), consent=consent,
                                **more)
         self.machine.start().wait_ready()
         return self.machine

@@ -89,8 +89,10 @@ TEST_F(AgentDelta, LittleIsFetchedAndTheNewVersionIsSeeded) {
   EXPECT_EQ(task->done_bytes, change.bytes.total);
   EXPECT_FALSE(says_not_used(change));
   expect_second_tree();
-  ASSERT_EQ(machine.swarm.artifacts.size(), 1U);
-  EXPECT_TRUE(machine.swarm.artifacts.begin()->second.description.have.all());
+  // The new version, and beside it the delta, for those who come later.
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return machine.swarm.artifacts.size() == 2; }));
+  for (const auto& [id, artifact] : machine.swarm.artifacts)
+    EXPECT_TRUE(artifact.description.have.all());
   EXPECT_TRUE(machine.agent->installs().front().seeding);
 }
 

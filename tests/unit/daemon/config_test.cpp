@@ -41,9 +41,19 @@ TEST(Config, AValueThatMakesNoSenseIsRefusedWithWhatWould) {
               HasSubstr("publisher, fastest, balanced or thrifty"));
   EXPECT_THAT(read("consent = 'yes'").error().message, HasSubstr("granted, lan or denied"));
   EXPECT_THAT(read("upload_limit = 'fast'").error().message, HasSubstr("such as 5000000 or 5M"));
+  for (const auto* hours : {"'soon'", "-1", "8785"})
+    EXPECT_THAT(read(std::string("keep_deltas = ") + hours).error().message,
+                HasSubstr("a number of hours from 0 to 8784"))
+        << hours;
   EXPECT_FALSE(read("[state]\na = 1"));
   EXPECT_FALSE(read("policy ="));
   EXPECT_THAT(read("policy = 'x'").error().remedy, HasSubstr("shoald --help"));
+}
+
+TEST(Config, DeltasAreKeptForHours) {
+  EXPECT_EQ(read("")->keep_deltas, std::nullopt);
+  EXPECT_EQ(read("keep_deltas = 0")->keep_deltas, std::chrono::hours(0));
+  EXPECT_EQ(read("keep_deltas = 8784")->keep_deltas, std::chrono::hours(8784));
 }
 
 TEST(Config, ThePolicyIsTheMachinesThePublishersOrNotSaid) {
@@ -87,11 +97,14 @@ TEST(Config, EveryKeyIsAFlagToo) {
                        "false",
                        "--utp",
                        "false",
+                       "--keep-deltas",
+                       "5",
                        "--log-level",
                        "debug"});
   EXPECT_EQ(parsed.exit_code, std::nullopt);
   EXPECT_EQ(parsed.config.libraries.size(), 2U);
   EXPECT_EQ(parsed.config.upload_limit, 5'000'000U);
+  EXPECT_EQ(parsed.config.keep_deltas, std::chrono::hours(5));
   EXPECT_FALSE(parsed.config.dht || parsed.config.pex || parsed.config.utp);
   EXPECT_EQ(parsed.config.log_level, LogLevel::debug);
 }

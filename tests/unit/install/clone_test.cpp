@@ -2,7 +2,7 @@
 #include <fcntl.h>
 
 #include "lab.hpp"
-#include "mounted.hpp"
+#include "support/mounted.hpp"
 
 namespace shoal::install {
 namespace {
@@ -23,8 +23,8 @@ struct Copying {
 };
 
 TEST(Clone, ACopyWithinTheOldTreeSharesItsBytes) {
-  Mounted disk;
-  if (!disk.mount(kXfs)) GTEST_SKIP() << "cannot mount an XFS in a file here";
+  test::Mounted disk;
+  if (!disk.mount(test::kXfs)) GTEST_SKIP() << "cannot mount an XFS in a file here";
   Lab lab(disk.path());
   Copying it;
   ASSERT_OK(lab.change_to(it.old, "c1"));
@@ -44,8 +44,8 @@ TEST(Clone, ACopyWithinTheOldTreeSharesItsBytes) {
 }
 
 TEST(Clone, AnUpdateFitsOnADiskThatCouldNotHoldItsCopies) {
-  Mounted disk;
-  if (!disk.mount(kXfs)) GTEST_SKIP() << "cannot mount an XFS in a file here";
+  test::Mounted disk;
+  if (!disk.mount(test::kXfs)) GTEST_SKIP() << "cannot mount an XFS in a file here";
   Lab lab(disk.path());
   Copying it;
   ASSERT_OK(lab.change_to(it.old, "c1"));
@@ -58,8 +58,8 @@ TEST(Clone, AnUpdateFitsOnADiskThatCouldNotHoldItsCopies) {
 }
 
 TEST(Clone, WithoutItACopyIsCountedInFull) {
-  Mounted disk;
-  if (!disk.mount(kExt4)) GTEST_SKIP() << "cannot mount a loop file here";
+  test::Mounted disk;
+  if (!disk.mount(test::kExt4)) GTEST_SKIP() << "cannot mount a loop file here";
   Lab lab(disk.path());
   Tree tree = {{"a", file_of(noise(1, 1'000'000))}};
   ASSERT_OK(lab.change_to(release_of(tree), "c1"));

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "lab.hpp"
-#include "mounted.hpp"
+#include "support/mounted.hpp"
 
 namespace shoal::install {
 namespace {
@@ -120,7 +120,7 @@ TEST(Limits, AMisfitOfDocumentsIsRefused) {
 }
 
 TEST(FullDisk, IsSaidBeforeAnythingIsWritten) {
-  Mounted disk;
+  test::Mounted disk;
   if (!disk.mount()) GTEST_SKIP() << "cannot mount a loop file here";
   Lab lab(disk.path());
   auto plan = lab.plan({release_of({{"a", file_of(noise(1, 20'000'000))}})});
@@ -132,7 +132,7 @@ TEST(FullDisk, IsSaidBeforeAnythingIsWritten) {
 }
 
 TEST(FullDisk, ThatFillsUpDuringStagingLosesNothing) {
-  Mounted disk;
+  test::Mounted disk;
   if (!disk.mount()) GTEST_SKIP() << "cannot mount a loop file here";
   Lab lab(disk.path());
   Tree tree = {{"a", file_of(noise(1, 1'000'000))}};
@@ -152,7 +152,7 @@ TEST(FullDisk, ThatFillsUpDuringStagingLosesNothing) {
 }
 
 TEST(FullDisk, CountsWhatAnEarlierRunHasStaged) {
-  Mounted disk;
+  test::Mounted disk;
   if (!disk.mount()) GTEST_SKIP() << "cannot mount a loop file here";
   Lab lab(disk.path());
   auto free = lab.library.free_bytes().value();
@@ -166,7 +166,7 @@ TEST(FullDisk, CountsWhatAnEarlierRunHasStaged) {
 }
 
 TEST(ReadOnly, ALibraryThatCannotBeWrittenIsRefusedByThePlan) {
-  Mounted disk;
+  test::Mounted disk;
   if (!disk.mount()) GTEST_SKIP() << "cannot mount a loop file here";
   auto release = release_of({{"a", file_of("a")}});
   Tree installed = {{"a", file_of("a")}};

@@ -92,6 +92,7 @@ TEST(Codec, EveryMessageSurvivesTheRoundTrip) {
                                       "/l",
                                       "/l/game",
                                       5,
+                                      8,
                                       true,
                                       6,
                                       7,

@@ -8,7 +8,7 @@
 
 #include "support/temp_dir.hpp"
 
-namespace shoal::install {
+namespace shoal::test {
 
 struct FileSystem {
   std::string make;  // the program, with its options
@@ -37,8 +37,8 @@ class Mounted {
   static bool run(const std::string& command) {
     return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
   }
-  test::TempDir temp_;
+  TempDir temp_;
   bool mounted_ = false;
 };
 
-}  // namespace shoal::install
+}  // namespace shoal::test
