@@ -209,7 +209,15 @@ void Agent::start_seeding(std::int64_t install, std::vector<std::shared_ptr<Arti
   seeding_.start_deltas(row, **folder);
 }
 
-void Agent::kept_deltas_removed(const BeneathDir& library) { seeding_.forget_deltas(library); }
+void Agent::give_up_kept_deltas(const BeneathDir& library) { seeding_.give_up_deltas(library); }
+
+std::uint64_t Agent::claimed_bytes(const BeneathDir& library, const std::string& change) {
+  std::uint64_t bytes = 0;
+  for (const auto& [number, other] : changes_)
+    if (other->active() && other->record().view.id != change)
+      bytes += other->claimed_bytes(library);
+  return bytes;
+}
 
 void Agent::changed(const ChangeRecord& record, bool durable) {
   if (durable) {

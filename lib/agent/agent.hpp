@@ -79,7 +79,8 @@ class Agent final : public Service, private RunnerHost {
   void stop_seeding(std::int64_t install) override;
   void start_seeding(std::int64_t install,
                      std::vector<std::shared_ptr<Artifact>> artifacts) override;
-  void kept_deltas_removed(const BeneathDir& library) override;
+  void give_up_kept_deltas(const BeneathDir& library) override;
+  std::uint64_t claimed_bytes(const BeneathDir& library, const std::string& change) override;
   void changed(const ChangeRecord& record, bool durable) override;
 
   Result<void> load_settings();

@@ -131,8 +131,7 @@ void Agent::plan(const ChangeRequest& request, Reply<PlanView> reply) {
         StopToken stop;
         SHOAL_ASSIGN(auto prepared, prepare(context, input, stop));
         SHOAL_ASSIGN(auto plan, plan_between(prepared, input, stop));
-        SHOAL_ASSIGN(auto free, input.library->free_bytes());
-        return describe_plan(plan, prepared, input.kind, free);
+        return describe_plan(plan, prepared, input.kind);
       },
       std::move(reply));
 }

@@ -36,8 +36,10 @@ class RunnerHost {
   // Takes artifacts over that a change has completed; empty: makes them from the record.
   virtual void start_seeding(std::int64_t install,
                              std::vector<std::shared_ptr<Artifact>> artifacts) = 0;
-  // The room was needed.
-  virtual void kept_deltas_removed(const BeneathDir& library) = 0;
+  // Their room is needed: they leave the swarm, and the caller removes their files.
+  virtual void give_up_kept_deltas(const BeneathDir& library) = 0;
+  // Disk space that other changes in the library have planned with.
+  virtual std::uint64_t claimed_bytes(const BeneathDir& library, const std::string& change) = 0;
   // The record has changed; `durable`: it must be in the store before this returns.
   virtual void changed(const ChangeRecord& record, bool durable) = 0;
 };
@@ -58,6 +60,8 @@ class ChangeRunner : public std::enable_shared_from_this<ChangeRunner> {
   // While it yields it fetches nothing: a change in the foreground does.
   virtual void set_yielding(bool) {}
   bool fetching() const;  // its present task
+  // Disk space that it has planned with in the library, as long as it runs.
+  virtual std::uint64_t claimed_bytes(const BeneathDir&) const { return 0; }
 
  protected:
   virtual std::vector<TaskKind> task_list() const = 0;

@@ -7,12 +7,15 @@ namespace {
 
 // A disk with less room than this many times the deltas is its user's first.
 constexpr std::uint64_t kFreeForEachByte = 10;
+// A commit that is later than now, by more than this, was made under a wrong clock.
+constexpr std::chrono::hours kClockError{24};
 
 }  // namespace
 
 bool is_worth_keeping(const Retention& deltas) {
   return deltas.bytes > 0 && deltas.consent != transfer::Consent::denied &&
-         deltas.age < deltas.limit && deltas.free_bytes / kFreeForEachByte >= deltas.bytes;
+         deltas.age > -kClockError && deltas.age < deltas.limit &&
+         deltas.free_bytes / kFreeForEachByte >= deltas.bytes;
 }
 
 }  // namespace shoal::agent

@@ -1,5 +1,6 @@
 // Documents of an install: "release.json", "source.json" (mirrors, trackers, selected components)
 // and for each component "<name>.torrent", ".index", ".recipes" and ".stamps".
+// Deltas have a document of their own (kept_deltas.cpp).
 #include "agent/install_record.hpp"
 
 #include <fmt/core.h>

@@ -17,7 +17,7 @@
 
 namespace shoal::agent {
 
-// A delta with its signed companions; not kept once the change has ended.
+// A delta with its signed companions.
 struct LoadedDelta {
   std::shared_ptr<const content::DeltaArtifact> artifact;
   Bytes torrent;

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "content/torrent.hpp"
@@ -88,6 +89,7 @@ Result<std::optional<store::Document>> keep_deltas(const Context& context,
   record.trackers = release.trackers;
   record.dht_allowed = release.dht_allowed;
   SHOAL_ASSIGN(auto free_bytes, request.library->free_bytes());
+  free_bytes -= std::min(free_bytes, request.claimed_bytes);
   Retention deltas{request.consent, {}, 0, free_bytes, request.limit};
   for (const auto& delta : fetched) deltas.bytes += delta.loaded.artifact->size;
   if (!is_worth_keeping(deltas)) return std::optional<store::Document>{};
@@ -101,33 +103,29 @@ Result<std::optional<store::Document>> keep_deltas(const Context& context,
 }
 
 Result<std::optional<KeptDeltas>> load_kept_deltas(const Context& context,
-                                                   const KeptRequest& request) {
-  SHOAL_ASSIGN(auto document, context.store.document(request.row.id, kDocument));
+                                                   const store::InstallRow& row,
+                                                   const BeneathDir& library, bool dht) {
+  SHOAL_ASSIGN(auto document, context.store.document(row.id, kDocument));
   if (!document) return std::optional<KeptDeltas>{};
   SHOAL_ASSIGN(auto record, parse_record(*document));
-  KeptDeltas kept{record.version, record.since, 0, {}};
+  KeptDeltas kept{record.version, record.since, 0, 0, {}};
   for (auto& delta : record.deltas) {
     SHOAL_ASSIGN(auto artifact, artifact_of(delta));
     ArtifactSource source;
     source.id = artifact.info_hash;
     source.torrent = std::move(delta.torrent);
-    source.image = install::kept_image(*request.library,
-                                       {request.row.product, record.version, delta.component},
+    source.image = install::kept_image(library, {row.product, record.version, delta.component},
                                        artifact, delta.stamp);
     source.trackers = record.trackers;
-    source.dht_allowed = record.dht_allowed && request.dht;
+    source.dht_allowed = record.dht_allowed && dht;
     auto have = source.image->complete_pieces();
     if (have.count() == 0) continue;
     kept.bytes += delta.size;
     kept.artifacts.push_back(std::make_shared<Artifact>(context, std::move(source), std::move(have),
                                                         transfer::BlockMap{}));
   }
-  SHOAL_ASSIGN(auto free_bytes, request.library->free_bytes());
-  Retention deltas{request.consent, context.clock.now() - record.since, kept.bytes, free_bytes,
-                   request.limit};
-  if (is_worth_keeping(deltas)) return kept;
-  SHOAL_TRY(install::discard_kept(*request.library, request.row.product, record.version));
-  return std::optional<KeptDeltas>{};
+  SHOAL_ASSIGN(kept.free_bytes, library.free_bytes());
+  return kept;
 }
 
 Result<std::optional<store::Document>> kept_deltas_document(store::Store& store,

@@ -29,6 +29,7 @@ struct KeepRequest {
   std::string change;  // its staging folder
   transfer::Consent consent = transfer::Consent::denied;
   std::chrono::hours limit{};
+  std::uint64_t claimed_bytes = 0;  // of the free ones, by other changes
 };
 Result<std::optional<store::Document>> keep_deltas(const Context& context,
                                                    const KeepRequest& request,
@@ -40,19 +41,14 @@ struct KeptDeltas {
   std::string version;
   UtcSeconds since{};
   std::uint64_t bytes = 0;
+  std::uint64_t free_bytes = 0;  // of their disk
   std::vector<std::shared_ptr<Artifact>> artifacts;
 };
-struct KeptRequest {
-  store::InstallRow row;
-  const BeneathDir* library = nullptr;
-  transfer::Consent consent = transfer::Consent::denied;
-  std::chrono::hours limit{};
-  bool dht = true;  // whether this machine allows it
-};
-// None if there are none, or they are not worth it any more: then they are removed. Errors:
-// state_corrupt, io_error.
+// None if no document tells of any. `dht`: whether this machine allows it. Errors: state_corrupt,
+// io_error.
 Result<std::optional<KeptDeltas>> load_kept_deltas(const Context& context,
-                                                   const KeptRequest& request);
+                                                   const store::InstallRow& row,
+                                                   const BeneathDir& library, bool dht);
 
 // The document as it is, for a commit that leaves the version as it is. Nothing: there are none.
 Result<std::optional<store::Document>> kept_deltas_document(store::Store& store,

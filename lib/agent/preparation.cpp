@@ -99,8 +99,7 @@ Result<install::Plan> plan_between(const Preparation& preparation, const Prepara
                             staging_name(preparation.release.product, preparation.release.version));
 }
 
-PlanView describe_plan(const install::Plan& plan, const Preparation& preparation, ChangeKind kind,
-                       std::uint64_t free_bytes) {
+PlanView describe_plan(const install::Plan& plan, const Preparation& preparation, ChangeKind kind) {
   PlanView view;
   view.kind = kind;
   view.product = preparation.release.product;
@@ -113,7 +112,7 @@ PlanView describe_plan(const install::Plan& plan, const Preparation& preparation
   view.write_bytes = plan.totals.write_bytes;
   view.peak_extra_bytes = plan.totals.peak_extra_bytes;
   view.final_bytes = plan.totals.final_bytes;
-  view.free_bytes = free_bytes;
+  view.free_bytes = plan.room_bytes;
   for (const auto& path : plan.moved_aside) view.moved_aside.push_back(path.text());
   view.nothing_to_do = plan.nothing_to_do && view.version == view.from_version;
   if (plan.nothing_to_do) return view;

@@ -40,8 +40,7 @@ Result<Preparation> prepare(const Context& context, const PreparationInput& inpu
 Result<install::Plan> plan_between(const Preparation& preparation, const PreparationInput& input,
                                    const StopToken& stop);
 
-PlanView describe_plan(const install::Plan& plan, const Preparation& preparation, ChangeKind kind,
-                       std::uint64_t free_bytes);
+PlanView describe_plan(const install::Plan& plan, const Preparation& preparation, ChangeKind kind);
 
 // The wounds of a report as notes, at most kMaxNotes, the unexpected first.
 inline constexpr std::size_t kMaxNotes = 1000;

@@ -1,7 +1,7 @@
 // An install's artifacts, made from its record: the torrents as signed, the trees as they are now.
 #include "agent/seeding.hpp"
 
-#include <ranges>
+#include <algorithm>
 
 #include "content/torrent.hpp"
 #include "install/kept_delta.hpp"
@@ -63,48 +63,73 @@ void Seeding::start(const store::InstallRow& row, const BeneathDir& library,
 }
 
 void Seeding::start_deltas(const store::InstallRow& row, const BeneathDir& library) {
-  auto generation = generation_[row.id];
   run_job<std::optional<KeptDeltas>>(
       context_,
-      [&context = context_, request = KeptRequest{row, &library, consent_, keep_deltas_, dht_}] {
-        return load_kept_deltas(context, request);
+      [&context = context_, row, &library, dht = dht_] {
+        return load_kept_deltas(context, row, library, dht);
       },
-      [this, row, &library, generation](Result<std::optional<KeptDeltas>> kept) {
-        if (!kept)
-          return context_.log.warning("agent", "cannot offer the deltas of {}: {}", row.product,
-                                      kept.error().describe());
-        if (!*kept || generation_[row.id] != generation) return;
-        for (auto& artifact : (*kept)->artifacts) artifact->seed(consent_);
+      [this, row, &library, generation = generation_[row.id],
+       given_up = given_up_](Result<std::optional<KeptDeltas>> kept) {
+        if (generation_[row.id] != generation) return;
+        if (!kept) {
+          context_.log.warning("agent", "cannot offer the deltas of {}: {}", row.product,
+                               kept.error().describe());
+          return discard_kept(library, row.product, row.version);
+        }
+        if (!*kept) return;
+        if (given_up_ != given_up) return start_deltas(row, library);
+        auto& deltas =
+            deltas_.insert_or_assign(row.id, Deltas{row.product, &library, std::move(**kept)})
+                .first->second.kept;
+        if (!is_worth_keeping(deltas)) return drop_deltas(row.id);
+        for (auto& artifact : deltas.artifacts) artifact->seed(consent_);
         context_.log.info("agent", "{}: offers what it was updated by, {} bytes", row.product,
-                          (*kept)->bytes);
-        deltas_.insert_or_assign(row.id, Deltas{row.product, &library, std::move(**kept)});
+                          deltas.bytes);
       });
 }
 
-bool Seeding::is_worth_keeping(const KeptDeltas& kept, std::uint64_t free_bytes) const {
+bool Seeding::is_worth_keeping(const KeptDeltas& kept) const {
   return agent::is_worth_keeping(
-      {consent_, context_.clock.now() - kept.since, kept.bytes, free_bytes, keep_deltas_});
+      {consent_, context_.clock.now() - kept.since, kept.bytes, kept.free_bytes, keep_deltas_});
 }
 
 void Seeding::review_deltas() {
+  struct Now {
+    std::uint64_t free_bytes = 0;
+    bool there = false;
+  };
   for (const auto& [install, deltas] : deltas_) {
-    run_job<std::uint64_t>(
-        context_, [library = deltas.library] { return library->free_bytes(); },
-        [this, install = install, generation = generation_[install]](Result<std::uint64_t> free) {
+    run_job<Now>(
+        context_,
+        [library = deltas.library, artifacts = deltas.kept.artifacts]() -> Result<Now> {
+          Now now;
+          SHOAL_ASSIGN(now.free_bytes, library->free_bytes());
+          now.there = std::ranges::all_of(artifacts, [](const auto& artifact) {
+            return artifact->image().complete_pieces().count() > 0;
+          });
+          return now;
+        },
+        [this, install = install, generation = generation_[install]](Result<Now> now) {
           auto found = deltas_.find(install);
           if (found == deltas_.end() || generation_[install] != generation) return;
-          if (!free || !is_worth_keeping(found->second.kept, *free)) drop_deltas(install);
+          if (now) found->second.kept.free_bytes = now->free_bytes;
+          if (!now || !now->there || !is_worth_keeping(found->second.kept)) drop_deltas(install);
         });
   }
 }
 
 void Seeding::drop_deltas(std::int64_t install) {
-  auto [product, library, kept] = deltas_.at(install);
+  const auto& [product, library, kept] = deltas_.at(install);
+  discard_kept(*library, product, kept.version);
   stop_deltas(install);
+}
+
+void Seeding::discard_kept(const BeneathDir& library, const std::string& product,
+                           const std::string& version) {
   run_job<bool>(
       context_,
-      [library, product, version = kept.version]() -> Result<bool> {
-        SHOAL_TRY(install::discard_kept(*library, product, version));
+      [&library, product, version]() -> Result<bool> {
+        SHOAL_TRY(install::discard_kept(library, product, version));
         return true;
       },
       [&context = context_, product](Result<bool> removed) {
@@ -114,7 +139,8 @@ void Seeding::drop_deltas(std::int64_t install) {
       });
 }
 
-void Seeding::forget_deltas(const BeneathDir& library) {
+void Seeding::give_up_deltas(const BeneathDir& library) {
+  ++given_up_;
   std::vector<std::int64_t> gone;
   for (const auto& [install, deltas] : deltas_)
     if (deltas.library == &library) gone.push_back(install);

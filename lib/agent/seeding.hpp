@@ -30,8 +30,8 @@ class Seeding {
   void start_deltas(const store::InstallRow& row, const BeneathDir& library);
   // Removes those that are not worth keeping any more (delta_retention.hpp).
   void review_deltas();
-  // Their files were removed, for their room.
-  void forget_deltas(const BeneathDir& library);
+  // Their room is needed: they leave the swarm, and the caller removes their files.
+  void give_up_deltas(const BeneathDir& library);
   void stop(std::int64_t install);
   void stop_all();
   void set_consent(transfer::Consent consent);
@@ -53,7 +53,9 @@ class Seeding {
   void stop(std::int64_t install, const std::vector<std::shared_ptr<Artifact>>& artifacts);
   void stop_deltas(std::int64_t install);
   void drop_deltas(std::int64_t install);
-  bool is_worth_keeping(const KeptDeltas& kept, std::uint64_t free_bytes) const;
+  bool is_worth_keeping(const KeptDeltas& kept) const;
+  void discard_kept(const BeneathDir& library, const std::string& product,
+                    const std::string& version);
 
   const Context& context_;
   const bool dht_;
@@ -61,6 +63,7 @@ class Seeding {
   transfer::Consent consent_ = transfer::Consent::denied;
   std::map<std::int64_t, std::vector<std::shared_ptr<Artifact>>> by_install_;
   std::map<std::int64_t, Deltas> deltas_;
+  std::uint64_t given_up_ = 0;  // how often: what was loaded meanwhile may be gone
   // Counts starts and stops of an install: a job that ends after a later one is out of date.
   std::map<std::int64_t, std::uint64_t> generation_;
   std::map<std::int64_t, std::uint64_t> uploaded_before_;

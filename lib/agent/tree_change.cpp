@@ -82,20 +82,16 @@ void TreeChange::prepared(Preparation preparation) {
   view.notes = preparation_->notes;
   host_.changed(record_, true);
   begin_task(TaskKind::plan);
-  job<Planned>(
-      [preparation = &*preparation_, input = input_, stop = stop_]() -> Result<Planned> {
-        SHOAL_ASSIGN(auto plan, plan_between(*preparation, input, stop));
-        SHOAL_ASSIGN(auto free, input.library->free_bytes());
-        const bool short_of_room = plan.totals.peak_extra_bytes > free;
-        if (short_of_room) SHOAL_TRY(install::discard_kept(*input.library));
-        return Planned{std::move(plan), short_of_room};
+  job<install::Plan>(
+      [this, stop = stop_] {
+        take_back_deltas();
+        return plan_between(*preparation_, input_, stop);
       },
-      [this](Planned outcome) { planned(std::move(outcome)); });
+      [this](install::Plan plan) { planned(std::move(plan)); });
 }
 
-void TreeChange::planned(Planned planned) {
-  plan_ = std::move(planned.plan);
-  if (planned.made_room) host_.kept_deltas_removed(*input_.library);
+void TreeChange::planned(install::Plan plan) {
+  plan_ = std::move(plan);
   bool same_version = record_.view.version == record_.view.from_version;
   if (plan_->nothing_to_do && same_version && input_.kind != ChangeKind::repair) {
     record_.view.notes.push_back({"", "nothing_to_do"});
@@ -105,7 +101,26 @@ void TreeChange::planned(Planned planned) {
     if (record_.view.notes.size() < kMaxNotes)
       record_.view.notes.push_back({path.text(), "moved_aside"});
   if (context_.step) context_.step("plan.done");
-  fetch_deltas();
+  if (!plan_->needs_kept_room) return fetch_deltas();
+  make_room([this] { fetch_deltas(); });
+}
+
+// What is kept for others goes: from the swarm first, then from the disk. Where that fails, staging
+// will say what there is no room for.
+void TreeChange::make_room(std::function<void()> next) {
+  host_.give_up_kept_deltas(*input_.library);
+  job<bool>(
+      [library = input_.library, &log = context_.log]() -> Result<bool> {
+        auto discarded = install::discard_kept(*library);
+        if (!discarded)
+          log.warning("agent", "kept deltas are left: {}", discarded.error().describe());
+        return true;
+      },
+      [next = std::move(next)](bool) { next(); });
+}
+
+std::uint64_t TreeChange::claimed_bytes(const BeneathDir& library) const {
+  return plan_ && input_.library == &library ? plan_->totals.peak_extra_bytes : 0;
 }
 
 void TreeChange::stage() {
@@ -122,6 +137,8 @@ void TreeChange::stage() {
           if (!outdated || round == kMaxPlans) return staged;
           // A file changed after the plan was made: plan with what is there now.
           SHOAL_ASSIGN(plan_, plan_between(*preparation_, input_, stop));
+          // The swarm finds out by the stamps, and is told when the stage is over.
+          if (plan_->needs_kept_room) SHOAL_TRY(install::discard_kept(*input_.library));
         }
       },
       [this](install::Staging result) { staged(std::move(result)); });
@@ -129,6 +146,7 @@ void TreeChange::stage() {
 
 void TreeChange::staged(install::Staging staging) {
   end_deltas();
+  if (plan_->needs_kept_room) host_.give_up_kept_deltas(*input_.library);
   staging_ = std::move(staging);
   record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
   record_.view.bytes.delta = std::max(before_.delta, staging_->delta_bytes);
@@ -300,8 +318,9 @@ void TreeChange::commit() {
   row.updated_at = context_.clock.now();
   job<install::CommitOutcome>(
       [this, &context = context_, row, name = staging(), fetched = fetched_deltas(),
-       settings = host_.settings()]() -> Result<install::CommitOutcome> {
-        SHOAL_ASSIGN(auto kept, keep_deltas(fetched, settings));
+       request = keep_request()]() -> Result<install::CommitOutcome> {
+        if (context.step) context.step("commit.keep");
+        auto kept = keep_deltas(fetched, request);
         SHOAL_ASSIGN(auto journal,
                      install::prepare_commit(*input_.library, *plan_, *staging_, name));
         auto record =
@@ -366,6 +385,9 @@ void TreeChange::discard_staged() {
     folder = *opened;
   }
   auto discarded = install::discard_staging(*folder, staging());
+  const auto& view = record_.view;
+  if (discarded && !view.version.empty() && view.version != view.from_version)
+    discarded = install::discard_kept(*folder, view.product, view.version);
   if (!discarded)
     context_.log.warning("agent", "staged files are left: {}", discarded.error().describe());
 }

@@ -13,6 +13,7 @@ class TreeChange final : public ChangeRunner {
   using ChangeRunner::ChangeRunner;
   void settings_changed() override;
   void set_yielding(bool yielding) override;
+  std::uint64_t claimed_bytes(const BeneathDir& library) const override;
 
  protected:
   std::vector<TaskKind> task_list() const override;
@@ -24,11 +25,8 @@ class TreeChange final : public ChangeRunner {
  private:
   Result<PreparationInput> make_input();
   void prepared(Preparation preparation);
-  struct Planned {
-    install::Plan plan;
-    bool made_room;  // of kept deltas
-  };
-  void planned(Planned planned);
+  void planned(install::Plan plan);
+  void make_room(std::function<void()> next);
   // Of a plan with deltas: fetches them while the stage reads them. (tree_change_delta.cpp)
   struct DeltaFetch {
     std::shared_ptr<Artifact> artifact;  // null: this component uses none
@@ -52,8 +50,10 @@ class TreeChange final : public ChangeRunner {
   void deltas_settled();
   void note_delta_errors();
   std::vector<FetchedDelta> fetched_deltas();
-  Result<std::optional<store::Document>> keep_deltas(const std::vector<FetchedDelta>& fetched,
-                                                     const Settings& settings);
+  KeepRequest keep_request();
+  std::optional<store::Document> keep_deltas(const std::vector<FetchedDelta>& fetched,
+                                             const KeepRequest& request);
+  void take_back_deltas() const;
   void stage();
   void staged(install::Staging staging);
   void fetch();

@@ -1,7 +1,7 @@
 // The deltas of an update: each is an artifact of its own, fetched from edge and swarm like any
-// other, and offered to peers until the commit. The stage runs meanwhile, as a job, and waits for
-// the pieces it needs; nothing here waits for the stage. One that cannot be had is done without:
-// the stage then takes the component's recipes.
+// other, and offered to peers meanwhile and afterwards (kept_deltas.hpp). The stage runs meanwhile,
+// as a job, and waits for the pieces it needs; nothing here waits for the stage. One that cannot be
+// had is done without: the stage then takes the component's recipes.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -40,9 +40,6 @@ void TreeChange::fetch_deltas() {
           if (!uses_delta(component)) continue;
           const auto& delta = *preparation_->release.components[c].delta;
           const auto& of = component.target.component->name;
-          SHOAL_TRY(install::take_back_delta(
-              *input_.library, name,
-              {preparation_->release.product, preparation_->release.version, of}));
           SHOAL_ASSIGN(all[c], install::stage_delta(*input_.library, name, of, *delta.artifact,
                                                     *delta.piece_hashes, context.workers, stop));
         }
@@ -197,18 +194,39 @@ std::vector<FetchedDelta> TreeChange::fetched_deltas() {
   return fetched;
 }
 
+KeepRequest TreeChange::keep_request() {
+  auto settings = host_.settings();
+  return {input_.library, staging(), settings.consent, settings.keep_deltas,
+          host_.claimed_bytes(*input_.library, record_.view.id)};
+}
+
 // On the commit's job. That something cannot be kept for others is no reason to fail.
-Result<std::optional<store::Document>> TreeChange::keep_deltas(
-    const std::vector<FetchedDelta>& fetched, const Settings& settings) {
-  if (record_.view.version == record_.view.from_version)
-    return kept_deltas_document(context_.store, record_.install);
-  auto kept = agent::keep_deltas(
-      context_, {input_.library, staging(), settings.consent, settings.keep_deltas},
-      preparation_->release, fetched);
-  if (kept) return kept;
-  context_.log.warning("agent", "the deltas of {} are not kept: {}", record_.view.product,
+std::optional<store::Document> TreeChange::keep_deltas(const std::vector<FetchedDelta>& fetched,
+                                                       const KeepRequest& request) {
+  const auto& release = preparation_->release;
+  const bool same_version = record_.view.version == record_.view.from_version;
+  auto kept = same_version ? kept_deltas_document(context_.store, record_.install)
+                           : agent::keep_deltas(context_, request, release, fetched);
+  if (kept) return *kept;
+  context_.log.warning("agent", "the deltas of {} are not kept: {}", release.product,
                        kept.error().describe());
-  return std::optional<store::Document>{};
+  (void)install::discard_kept(*request.library, release.product);
+  return std::nullopt;
+}
+
+// Of a run that ended between keeping them and its commit. One that is not taken back is fetched
+// again.
+void TreeChange::take_back_deltas() const {
+  const auto& release = preparation_->release;
+  for (const auto& component : release.components) {
+    if (!component.delta) continue;
+    const auto& name = component.target.component->name;
+    auto taken = install::take_back_delta(*input_.library, staging(),
+                                          {release.product, release.version, name});
+    if (!taken)
+      context_.log.warning("agent", "a delta of {} is fetched again: {}", release.product,
+                           taken.error().describe());
+  }
 }
 
 // What the stage found wrong with a delta, or with the old files.

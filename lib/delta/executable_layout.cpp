@@ -143,7 +143,8 @@ Result<ExecutableLayout> read_elf_layout(const ByteSource& file) {
 Result<ExecutableLayout> read_layout(const ByteSource& file) {
   SHOAL_ASSIGN(auto layout, read_elf_layout(file));
   if (layout.empty()) {
-    SHOAL_ASSIGN(layout, read_pe_layout(file));
+    SHOAL_ASSIGN(auto of_pe, read_pe_layout(file));
+    if (!of_pe.empty()) layout = std::move(of_pe);
   }
   layout.regions = in_order(std::move(layout.regions));
   return layout;

@@ -92,7 +92,8 @@ class Scanner {
           const std::vector<std::uint32_t>& unwind_entries, const std::vector<TypeRecord>& types,
           std::vector<Reference>& out)
       : lowest_address_(layout.addresses.lowest_address()),
-        address_end_(layout.addresses.address_end()),
+        // None is between these where the headers make no sense.
+        address_end_(std::max(layout.addresses.address_end(), lowest_address_ + 1)),
         code_(code),
         unwind_entries_(unwind_entries),
         types_(types),

@@ -1,8 +1,11 @@
 // One file for each component, moved out of the staging folder and back by renames on one file
-// system. Nothing here knows which of them are offered.
+// system. Nothing here knows which of them are offered. Changes of several installs in a library
+// run side by side: a file is not emptied while it is moved back.
 #include "install/kept_delta.hpp"
 
 #include <unistd.h>
+
+#include <mutex>
 
 #include "install/delta_file.hpp"
 #include "install/look.hpp"
@@ -11,6 +14,8 @@ namespace shoal::install {
 namespace {
 
 constexpr int kFoldersDeep = 3;  // product, version, component
+
+std::mutex moving;
 
 RelativePath folder_of(const KeptPlace& place) {
   return known_path(kept_folder().text() + '/' + place.product + '/' + place.version + '/' +
@@ -47,6 +52,7 @@ Result<void> empty_files(const BeneathDir& library, const RelativePath& folder, 
 }
 
 Result<void> discard(const BeneathDir& library, const RelativePath& folder) {
+  std::lock_guard lock(moving);
   SHOAL_TRY(empty_files(library, folder, kFoldersDeep));
   return library.remove_all(folder);
 }
@@ -57,6 +63,7 @@ Result<FileStamp> keep_delta(const BeneathDir& library, const std::string& chang
                              const KeptPlace& place) {
   SHOAL_TRY(check_names(place));
   auto file = file_of(place);
+  std::lock_guard lock(moving);
   SHOAL_TRY(library.make_parents(file));
   SHOAL_TRY(library.rename(staged_delta(change, place.component), file));
   SHOAL_ASSIGN(auto there, library.status(file));
@@ -66,6 +73,7 @@ Result<FileStamp> keep_delta(const BeneathDir& library, const std::string& chang
 Result<void> take_back_delta(const BeneathDir& library, const std::string& change,
                              const KeptPlace& place) {
   SHOAL_TRY(check_names(place));
+  std::lock_guard lock(moving);
   SHOAL_ASSIGN(auto there, look(library, file_of(place)));
   if (!there || there->type != EntryType::file) return {};
   auto staged = staged_delta(change, place.component);
@@ -83,7 +91,10 @@ Result<void> discard_kept(const BeneathDir& library, const std::string& product,
                           const std::string& version) {
   SHOAL_TRY(check_name("product", product));
   SHOAL_TRY(check_name("version", version));
-  return discard(library, known_path(kept_folder().text() + '/' + product + '/' + version));
+  const auto of_product = known_path(kept_folder().text() + '/' + product);
+  SHOAL_TRY(discard(library, known_path(version).beneath(of_product)));
+  (void)library.remove_empty_dir(of_product);  // another version's may be there
+  return {};
 }
 
 Result<void> discard_kept(const BeneathDir& library, const std::string& product) {

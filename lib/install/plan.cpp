@@ -42,24 +42,28 @@ Result<std::uint64_t> allocated_beneath(const BeneathDir& library, const Relativ
   return bytes;
 }
 
-// What is free, with what an earlier run of the change has staged, and what is kept only as long as
-// nobody needs the room.
-Result<std::uint64_t> room(const BeneathDir& library, const std::string& change) {
-  SHOAL_ASSIGN(auto free, library.free_bytes());
-  SHOAL_ASSIGN(auto kept, allocated_beneath(library, kept_folder(), 0));
-  free += kept;
-  if (change.empty()) return free;
+struct Room {
+  std::uint64_t free = 0;  // with what an earlier run of the change has staged
+  std::uint64_t kept = 0;  // is there only as long as nobody needs the room
+};
+
+Result<Room> room(const BeneathDir& library, const std::string& change) {
+  Room room;
+  SHOAL_ASSIGN(room.free, library.free_bytes());
+  SHOAL_ASSIGN(room.kept, allocated_beneath(library, kept_folder(), 0));
+  if (change.empty()) return room;
   SHOAL_ASSIGN(auto staged, allocated_beneath(library, staging_folder(change), 0));
-  return free + staged;
+  room.free += staged;
+  return room;
 }
 
-Result<void> check_room(const BeneathDir& library, const Plan& plan, std::uint64_t room_bytes) {
+Result<void> check_room(const BeneathDir& library, const Plan& plan) {
   if (::faccessat(library.fd(), ".", W_OK, AT_EACCESS) != 0)
     return fail(system_error(errno, "write to library", library.name()));
-  if (room_bytes >= plan.totals.peak_extra_bytes) return {};
+  if (plan.room_bytes >= plan.totals.peak_extra_bytes) return {};
   return fail(ErrorKind::disk_full,
               fmt::format("library {}: {} bytes are needed and {} are free", library.name(),
-                          plan.totals.peak_extra_bytes, room_bytes));
+                          plan.totals.peak_extra_bytes, plan.room_bytes));
 }
 
 }  // namespace
@@ -151,9 +155,11 @@ Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
   Plan plan(std::move(folder));
   plan.installed = std::move(installed);
   for (auto& target : targets) plan.components.push_back({std::move(target), {}});
-  SHOAL_ASSIGN(auto room_bytes, room(library, change));
-  SHOAL_TRY(Planner(library, plan, stop).run(room_bytes));
-  if (!plan.nothing_to_do) SHOAL_TRY(check_room(library, plan, room_bytes));
+  SHOAL_ASSIGN(auto there, room(library, change));
+  plan.room_bytes = there.free + there.kept;
+  SHOAL_TRY(Planner(library, plan, stop).run(plan.room_bytes));
+  plan.needs_kept_room = plan.totals.peak_extra_bytes > there.free;
+  if (!plan.nothing_to_do) SHOAL_TRY(check_room(library, plan));
   return plan;
 }
 

@@ -79,7 +79,9 @@ struct Plan {
   std::vector<FileStamp> aside_stamps;       // by index of moved_aside; zero: a folder
   std::vector<RelativePath> remove_folders;  // old folders that the target lacks, innermost first
   PlanTotals totals;
-  bool nothing_to_do = false;  // installed == target, byte for byte as far as stamps tell
+  std::uint64_t room_bytes = 0;  // free for this: what it has staged and kept deltas count as free
+  bool needs_kept_room = false;  // without that of the kept deltas there is not enough
+  bool nothing_to_do = false;    // installed == target, byte for byte as far as stamps tell
 
   explicit Plan(RelativePath install_folder) : folder(std::move(install_folder)) {}
 };
@@ -88,7 +90,7 @@ struct Plan {
 // said with both figures), read_only, not_allowed, path_invalid, metadata_invalid (recipes, hashes
 // or index that do not fit their component), cancelled, io_error. Paths in the plan are relative to
 // the install's folder. `change`: what an earlier run of it has staged needs no room again. Kept
-// deltas (kept_delta.hpp) count as free: where they have to go for it, the caller removes them.
+// deltas (kept_delta.hpp) count as free: where the plan needs their room, the caller removes them.
 Result<Plan> make_plan(const BeneathDir& library, RelativePath folder,
                        std::vector<InstalledComponent> installed,
                        std::vector<TargetComponent> targets, const StopToken& stop,

@@ -366,18 +366,24 @@ def a_delta_is_given_to_those_who_come_later():
 
 
 def a_kill_at_the_commit_leaves_the_delta_where_it_is_found():
-    """Killed between keeping the delta and the commit point, and right after that."""
+    """Killed between keeping the delta and the commit point, and right after that. A change that is
+    cancelled then leaves nothing."""
     with Scope("delta-kept-kill") as scope:
         bench = Bench(scope)
         bench.installed(consent="granted")
         publish_2(bench)
         snapshot = Snapshot(bench.machine)
-        for step in ("commit.before", "commit.point", "commit.finish"):
+
+        def killed_at(step):
             snapshot.restore()
             bench.machine.process.stop()
             bench.machine.start({"SHOAL_TEST_KILL_AT": step}).wait_ready()
-            bench.start("update")
+            change = bench.start("update")
             wait_until(lambda: not bench.machine.process.running(), PATIENCE_S, f"killed at {step}")
+            return change
+
+        for step in ("commit.keep", "commit.before", "commit.point", "commit.finish"):
+            killed_at(step)
             bench.edge.forget_counts()
             bench.machine.start().wait_ready()
             change = bench.machine.api.changes()[0]["id"]
@@ -389,6 +395,15 @@ def a_kill_at_the_commit_leaves_the_delta_where_it_is_found():
             left = [path for path in (bench.machine.library / ".shoal").rglob("*")
                     if path.is_file()]
             check(left == kept_files(bench.machine) and len(left) == 1, f"{step}: {left}")
+
+        change = killed_at("commit.before")
+        check(len(kept_files(bench.machine)) == 1, "it has been moved")
+        bench.edge.refuse = True  # so that the change waits, and can be cancelled
+        bench.machine.start().wait_ready()
+        bench.machine.wait_change(change, PATIENCE_S, ("waiting",))
+        bench.cancel(change)
+        check(not kept_files(bench.machine), f"left: {kept_files(bench.machine)}")
+        bench.machine.check_tree(bench.source["1"])
 
 
 def what_a_delta_made_is_seeded():

@@ -24,6 +24,7 @@ TEST(DeltaRetention, GoesByConsentTimeAndRoom) {
   EXPECT_FALSE(with([](Retention& deltas) { deltas.consent = Consent::denied; }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.age = std::chrono::hours(72); }));
   EXPECT_TRUE(with([](Retention& deltas) { deltas.age = std::chrono::hours(-5); }));  // clock set
+  EXPECT_FALSE(with([](Retention& deltas) { deltas.age = std::chrono::hours(-25); }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.free_bytes = 9'999; }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.bytes = 0; }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.limit = std::chrono::hours(0); }));
@@ -177,6 +178,34 @@ TEST_F(AgentKeptDeltas, OneThatSomebodyRemovedIsNotOffered) {
   std::filesystem::remove_all(state / "library/.shoal/kept");
   Machine machine(publisher, state, Consent::granted);
   EXPECT_TRUE(offers(machine, 1));
+}
+
+TEST_F(AgentKeptDeltas, OneThatSomebodyRemovesMeanwhileIsOfferedNoLonger) {
+  Machine machine(publisher, state, Consent::granted);
+  update(machine);
+  ASSERT_TRUE(offers(machine, 2));
+  std::filesystem::remove_all(state / "library/.shoal/kept");
+  ASSERT_TRUE(machine.agent->configure({}));  // looks at them, as every hour does
+  EXPECT_TRUE(offers(machine, 1));
+  EXPECT_EQ(machine.agent->installs().front().kept_delta_bytes, 0U);
+}
+
+// A commit that fails once the delta has been moved: a staged file is not what was verified.
+TEST_F(AgentKeptDeltas, AreTakenBackByTheChangeThatComesAgain) {
+  bool meddled = false;
+  Machine machine(publisher, state, Consent::granted, [&](std::string_view step) {
+    if (step != "commit.keep" || std::exchange(meddled, true)) return;
+    const auto staging = state / "library/.shoal/staging";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(staging))
+      if (entry.path().filename() == "level") std::ofstream(entry.path(), std::ios::app) << 'x';
+  });
+  ASSERT_EQ(machine.run(ChangeKind::update).state, ChangeState::failed);
+  EXPECT_EQ(kept_files(), 1U);
+  const auto fetched = machine.edge.wire_bytes;
+  update(machine);
+  EXPECT_EQ(machine.edge.wire_bytes, fetched);
+  ASSERT_TRUE(offers(machine, 2));
+  EXPECT_EQ(kept_files(), 1U);
 }
 
 // A disk that is full but for what the next update needs, less a part of what is kept.
