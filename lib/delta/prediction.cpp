@@ -1,10 +1,13 @@
 // A window is walked cover by cover. Old bytes of a program are looked at in whole reference
-// blocks, so that the same references are found wherever a window or a cover begins; they are read
-// many blocks at once, and a block that several covers touch is scanned once.
+// blocks, so that the same references are found wherever a window or a cover begins. They are read
+// many blocks at once; where functions changed places, covers come back to the same blocks again
+// and again, so what was found in one is remembered.
 #include "delta/prediction.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 namespace shoal::delta {
 namespace {
@@ -38,7 +41,7 @@ class ReadBuffer {
   // when they are not there yet.
   Result<const std::uint8_t*> get(const ByteSource& file, std::uint64_t begin, std::uint64_t size,
                                   std::uint64_t wanted) {
-    if (&file != file_ || begin < begin_ || begin + size > begin_ + bytes_.size()) {
+    if (!has(file, begin, size)) {
       file_ = nullptr;
       bytes_.resize(std::min(wanted, file.size() - begin));
       SHOAL_TRY(file.read(begin, bytes_));
@@ -47,11 +50,86 @@ class ReadBuffer {
     }
     return bytes_.data() + (begin - begin_);
   }
+  // The same bytes, without what follows them: read into `out` when they are not there.
+  Result<void> copy(const ByteSource& file, std::uint64_t begin, MutableByteView out) const {
+    if (!has(file, begin, out.size())) return file.read(begin, out);
+    std::memcpy(out.data(), bytes_.data() + (begin - begin_), out.size());
+    return {};
+  }
 
  private:
+  bool has(const ByteSource& file, std::uint64_t begin, std::uint64_t size) const {
+    return &file == file_ && begin >= begin_ && begin + size <= begin_ + bytes_.size();
+  }
+
   const ByteSource* file_ = nullptr;
   std::uint64_t begin_ = 0;
   Bytes bytes_;
+};
+
+// The references of blocks that were scanned lately, four bytes for each: from the lowest bit on,
+// its kind, its place in the block, and which of the block's bases is its own.
+class ScannedBlocks {
+ public:
+  struct Block {
+    const ByteSource* file = nullptr;
+    std::uint64_t begin = 0;
+    std::vector<std::uint64_t> bases;  // in order of the regions
+    std::vector<std::uint32_t> references;
+
+    // Those from `offset` in the file on.
+    std::span<const std::uint32_t> from(std::uint64_t offset) const {
+      const auto place = static_cast<std::uint32_t>(std::max(offset, begin) - begin);
+      return {std::ranges::lower_bound(references, place, {}, place_of), references.end()};
+    }
+    Reference at(std::uint32_t packed) const {
+      const auto kind = static_cast<ReferenceKind>(packed & kKindMask);
+      const bool has_base = kind == ReferenceKind::from_region32;
+      return {begin + place_of(packed), kind, has_base ? bases[packed >> kBaseShift] : 0};
+    }
+  };
+
+  // Null: it has to be scanned.
+  const Block* find(const ByteSource& file, std::uint64_t begin) const {
+    const Block& block = blocks_[slot_of(begin)];
+    return block.file == &file && block.begin == begin ? &block : nullptr;
+  }
+  // Valid until the next call.
+  const Block& scan(const ReferenceFinder& finder, const ByteSource& file, std::uint64_t begin,
+                    ByteView bytes) {
+    Block& block = blocks_[slot_of(begin)];
+    block.file = &file;
+    block.begin = begin;
+    block.bases.clear();
+    block.references.clear();
+    found_.clear();
+    finder.find(begin / kBlock, bytes, found_);
+    block.references.reserve(found_.size());
+    for (const auto& [offset, kind, base] : found_) {
+      std::uint32_t packed = static_cast<std::uint32_t>(offset - begin) << kPlaceShift;
+      packed |= static_cast<std::uint32_t>(kind);
+      if (kind == ReferenceKind::from_region32) {
+        if (block.bases.empty() || block.bases.back() != base) block.bases.push_back(base);
+        packed |= static_cast<std::uint32_t>(block.bases.size() - 1) << kBaseShift;
+      }
+      block.references.push_back(packed);
+    }
+    return block;
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 64;
+  static constexpr unsigned kPlaceShift = 3, kBaseShift = 17;
+  static constexpr std::uint32_t kKindMask = (1U << kPlaceShift) - 1;
+  static_assert(kBlock == 1U << (kBaseShift - kPlaceShift));
+
+  static std::uint32_t place_of(std::uint32_t packed) {
+    return packed >> kPlaceShift & (kBlock - 1);
+  }
+  static std::size_t slot_of(std::uint64_t begin) { return begin / kBlock % kSlots; }
+
+  std::array<Block, kSlots> blocks_;
+  std::vector<Reference> found_;
 };
 
 // Addresses of the base of the region that references are relative to; a program has one at most.
@@ -128,15 +206,19 @@ class Predictor::Walk {
     std::uint64_t plain_begin = at;
     for (std::uint64_t begin = old_begin / kBlock * kBlock; begin < old_end; begin += kBlock) {
       const std::uint64_t block_end = std::min(file.size(), begin + kBlock);
-      const std::uint64_t ahead = std::min(kReadBytes, old_end - begin + kBlock) / kBlock * kBlock;
-      SHOAL_ASSIGN(const auto* bytes, buffer_.get(file, begin, block_end - begin, ahead));
-      find_references(program, file, begin, {bytes, block_end - begin});
+      const auto* block = scanned_.find(file, begin);
+      if (block == nullptr) {
+        const std::uint64_t ahead =
+            std::min(kReadBytes, old_end - begin + kBlock) / kBlock * kBlock;
+        SHOAL_ASSIGN(const auto* bytes, buffer_.get(file, begin, block_end - begin, ahead));
+        block = &scanned_.scan(program.finder, file, begin, {bytes, block_end - begin});
+      }
       const std::uint64_t from = std::max(begin, old_begin);
       const std::uint64_t to = std::min(block_end, old_end);
-      std::memcpy(window_.bytes.data() + at + (from - old_begin), bytes + (from - begin),
-                  to - from);
-      for (const auto& reference : references_) {
-        if (reference.offset < old_begin) continue;
+      SHOAL_TRY(buffer_.copy(
+          file, from, MutableByteView(window_.bytes).subspan(at + (from - old_begin), to - from)));
+      for (const auto packed : block->from(old_begin)) {
+        const Reference reference = block->at(packed);
         if (reference.offset + reference.width() > old_end) break;
         const std::uint64_t in_window = at + (reference.offset - old_begin);
         if (!translate(program, reference, in_window)) continue;
@@ -146,15 +228,6 @@ class Predictor::Walk {
     }
     add_run(window_.plain, plain_begin, at + size);
     return {};
-  }
-
-  void find_references(const Program& program, const ByteSource& file, std::uint64_t begin,
-                       ByteView block) {
-    if (&file == found_in_ && begin == found_at_) return;
-    references_.clear();
-    program.finder.find(begin / kBlock, block, references_);
-    found_in_ = &file;
-    found_at_ = begin;
   }
 
   // False: what has no address is not translated.
@@ -191,10 +264,7 @@ class Predictor::Walk {
   Window& window_;
   std::vector<ReferenceOrigin>* const origins_;
   ReadBuffer buffer_;
-  // Of the block looked at last:
-  std::vector<Reference> references_;
-  const ByteSource* found_in_ = nullptr;
-  std::uint64_t found_at_ = 0;
+  ScannedBlocks scanned_;
 };
 
 Result<void> Predictor::predict(std::uint64_t begin, std::uint64_t size, Window& window,

@@ -11,7 +11,7 @@
 #include <cstdio>
 
 #include "base/for_each.hpp"
-#include "content/merkle.hpp"
+#include "content/file_ranges.hpp"
 #include "delta/apply_artifact.hpp"
 #include "delta/tree_record.hpp"
 #include "publish/tree_delta.hpp"
@@ -140,16 +140,27 @@ class TreeWriter {
   }
 
   Result<void> verify_made(WorkerPool& pool) {
-    return for_each(Origin::Kind::made, pool, [this](std::size_t i) -> Result<void> {
-      auto& file = tree_.files[i];
-      SHOAL_ASSIGN(const auto fd, files_.get(FileIndex(static_cast<std::uint32_t>(i))));
-      SHOAL_ASSIGN(file.root, hash_and(fd->get(), file, {}));
-      if (std::ranges::equal(ByteView(file.root.bytes).first(record_.root_starts[i].size()),
-                             record_.root_starts[i])) {
-        return {};
+    const auto made = chosen(Origin::Kind::made);
+    std::vector<std::vector<Digest>> digests;
+    std::vector<RangeToHash> ranges;
+    digests.reserve(made.size());
+    ranges.reserve(made.size());
+    for (std::size_t m = 0; m < made.size(); ++m) {
+      digests.emplace_back(content::FileRanges(tree_.files[made[m]].size).count());
+      for (std::size_t r = 0; r < digests.back().size(); ++r)
+        ranges.push_back({made[m], r, &digests[m][r]});
+    }
+    SHOAL_TRY(
+        shoal::for_each(&pool, ranges.size(), [&](std::size_t i) { return hash(ranges[i]); }));
+    for (std::size_t m = 0; m < made.size(); ++m) {
+      auto& file = tree_.files[made[m]];
+      file.root = content::FileRanges(file.size).join(digests[m]);
+      const auto& start = record_.root_starts[made[m]];
+      if (!std::ranges::equal(ByteView(file.root.bytes).first(start.size()), start)) {
+        return not_verified(fmt::format("'{}'", file.path.text()));
       }
-      return not_verified(fmt::format("'{}'", file.path.text()));
-    });
+    }
+    return {};
   }
   // When all files are there.
   Result<void> verify_tree(const Digest& identity) const {
@@ -160,13 +171,34 @@ class TreeWriter {
  private:
   using Take = std::function<Result<void>(std::uint64_t offset, ByteView bytes)>;
 
-  Result<void> for_each(Origin::Kind kind, WorkerPool& pool,
-                        const std::function<Result<void>(std::size_t)>& act) {
+  std::vector<std::size_t> chosen(Origin::Kind kind) const {
     std::vector<std::size_t> chosen;
     for (std::size_t i = 0; i < origins().size(); ++i) {
       if (origins()[i].kind == kind) chosen.push_back(i);
     }
-    return shoal::for_each(&pool, chosen.size(), [&](std::size_t i) { return act(chosen[i]); });
+    return chosen;
+  }
+  Result<void> for_each(Origin::Kind kind, WorkerPool& pool,
+                        const std::function<Result<void>(std::size_t)>& act) {
+    const auto files = chosen(kind);
+    return shoal::for_each(&pool, files.size(), [&](std::size_t i) { return act(files[i]); });
+  }
+
+  struct RangeToHash {
+    std::size_t file;
+    std::size_t range;
+    Digest* digest;
+  };
+  Result<void> hash(const RangeToHash& of) {
+    const auto& file = tree_.files[of.file];
+    SHOAL_ASSIGN(const auto fd, files_.get(FileIndex(static_cast<std::uint32_t>(of.file))));
+    SHOAL_ASSIGN(*of.digest,
+                 content::FileRanges(file.size).hash(
+                     of.range, [&](std::uint64_t offset, MutableByteView out) -> Result<void> {
+                       SHOAL_TRY(stop_.check());
+                       return pread_exact(fd->get(), out, offset, file.path.text());
+                     }));
+    return {};
   }
 
   // The file's root, its bytes given to `take` on the way.
@@ -179,7 +211,7 @@ class TreeWriter {
           MutableByteView(buffer).first(std::min<std::uint64_t>(buffer.size(), file.size - at));
       SHOAL_TRY(pread_exact(fd, part, at, file.path.text()));
       hasher.update(part);
-      if (take) SHOAL_TRY(take(at, part));
+      SHOAL_TRY(take(at, part));
       at += part.size();
     }
     return hasher.finish();
