@@ -211,6 +211,8 @@ void Agent::start_seeding(std::int64_t install, std::vector<std::shared_ptr<Arti
 
 void Agent::give_up_kept_deltas(const BeneathDir& library) { seeding_.give_up_deltas(library); }
 
+void Agent::review_kept_deltas() { seeding_.review_deltas(); }
+
 std::uint64_t Agent::claimed_bytes(const BeneathDir& library, const std::string& change) {
   std::uint64_t bytes = 0;
   for (const auto& [number, other] : changes_)

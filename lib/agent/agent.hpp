@@ -80,6 +80,7 @@ class Agent final : public Service, private RunnerHost {
   void start_seeding(std::int64_t install,
                      std::vector<std::shared_ptr<Artifact>> artifacts) override;
   void give_up_kept_deltas(const BeneathDir& library) override;
+  void review_kept_deltas() override;
   std::uint64_t claimed_bytes(const BeneathDir& library, const std::string& change) override;
   void changed(const ChangeRecord& record, bool durable) override;
 

@@ -38,6 +38,8 @@ class RunnerHost {
                              std::vector<std::shared_ptr<Artifact>> artifacts) = 0;
   // Their room is needed: they leave the swarm, and the caller removes their files.
   virtual void give_up_kept_deltas(const BeneathDir& library) = 0;
+  // Those whose files are gone, or that are not worth it any more, leave the swarm.
+  virtual void review_kept_deltas() = 0;
   // Disk space that other changes in the library have planned with.
   virtual std::uint64_t claimed_bytes(const BeneathDir& library, const std::string& change) = 0;
   // The record has changed; `durable`: it must be in the store before this returns.

@@ -16,7 +16,7 @@ struct Retention {
   transfer::Consent consent = transfer::Consent::denied;
   std::chrono::seconds age{};    // since the commit
   std::uint64_t bytes = 0;       // of the deltas
-  std::uint64_t free_bytes = 0;  // of their disk, less what other changes have planned with
+  std::uint64_t free_bytes = 0;  // of their disk; at the commit, beside what others have planned
   std::chrono::hours limit{};    // the machine's choice; 0: keeps none
 };
 

@@ -19,6 +19,12 @@ constexpr int kMaxVerifyRounds = 3;
 // A tree that changes while it is updated is planned anew that often.
 constexpr int kMaxPlans = 3;
 
+// Where that fails, staging will say what there is no room for.
+void discard_kept(Log& log, const BeneathDir& library) {
+  auto discarded = install::discard_kept(library);
+  if (!discarded) log.warning("agent", "kept deltas are left: {}", discarded.error().describe());
+}
+
 }  // namespace
 
 std::vector<TaskKind> TreeChange::task_list() const {
@@ -62,6 +68,7 @@ void TreeChange::run() {
   verifier_.reset();
   staging_.reset();
   plan_.reset();
+  claimed_bytes_ = 0;
   verify_rounds_ = 0;
   before_ = record_.view.bytes;
   record_.view.notes.clear();
@@ -92,6 +99,7 @@ void TreeChange::prepared(Preparation preparation) {
 
 void TreeChange::planned(install::Plan plan) {
   plan_ = std::move(plan);
+  claimed_bytes_ = plan_->totals.peak_extra_bytes;
   bool same_version = record_.view.version == record_.view.from_version;
   if (plan_->nothing_to_do && same_version && input_.kind != ChangeKind::repair) {
     record_.view.notes.push_back({"", "nothing_to_do"});
@@ -105,22 +113,22 @@ void TreeChange::planned(install::Plan plan) {
   make_room([this] { fetch_deltas(); });
 }
 
-// What is kept for others goes: from the swarm first, then from the disk. Where that fails, staging
-// will say what there is no room for.
+// What is kept for others goes: from the swarm first, then from the disk.
 void TreeChange::make_room(std::function<void()> next) {
   host_.give_up_kept_deltas(*input_.library);
   job<bool>(
       [library = input_.library, &log = context_.log]() -> Result<bool> {
-        auto discarded = install::discard_kept(*library);
-        if (!discarded)
-          log.warning("agent", "kept deltas are left: {}", discarded.error().describe());
+        discard_kept(log, *library);
         return true;
       },
-      [next = std::move(next)](bool) { next(); });
+      [this, next = std::move(next)](bool) {
+        host_.review_kept_deltas();  // what began to be offered meanwhile
+        next();
+      });
 }
 
 std::uint64_t TreeChange::claimed_bytes(const BeneathDir& library) const {
-  return plan_ && input_.library == &library ? plan_->totals.peak_extra_bytes : 0;
+  return input_.library == &library ? claimed_bytes_ : 0;
 }
 
 void TreeChange::stage() {
@@ -138,7 +146,7 @@ void TreeChange::stage() {
           // A file changed after the plan was made: plan with what is there now.
           SHOAL_ASSIGN(plan_, plan_between(*preparation_, input_, stop));
           // The swarm finds out by the stamps, and is told when the stage is over.
-          if (plan_->needs_kept_room) SHOAL_TRY(install::discard_kept(*input_.library));
+          if (plan_->needs_kept_room) discard_kept(context.log, *input_.library);
         }
       },
       [this](install::Staging result) { staged(std::move(result)); });
@@ -146,7 +154,7 @@ void TreeChange::stage() {
 
 void TreeChange::staged(install::Staging staging) {
   end_deltas();
-  if (plan_->needs_kept_room) host_.give_up_kept_deltas(*input_.library);
+  if (plan_->needs_kept_room) host_.review_kept_deltas();
   staging_ = std::move(staging);
   record_.view.bytes.reused = std::max(before_.reused, staging_->reused_bytes);
   record_.view.bytes.delta = std::max(before_.delta, staging_->delta_bytes);
@@ -317,21 +325,30 @@ void TreeChange::commit() {
     row.channel = record_.request.version ? "" : record_.request.channel.value_or("stable");
   row.updated_at = context_.clock.now();
   job<install::CommitOutcome>(
-      [this, &context = context_, row, name = staging(), fetched = fetched_deltas(),
+      [this, &context = context_, row, fetched = fetched_deltas(),
        request = keep_request()]() -> Result<install::CommitOutcome> {
         if (context.step) context.step("commit.keep");
-        auto kept = keep_deltas(fetched, request);
-        SHOAL_ASSIGN(auto journal,
-                     install::prepare_commit(*input_.library, *plan_, *staging_, name));
-        auto record =
-            make_commit_record(row, record_.view.id, preparation_->release, std::move(journal));
-        if (kept) record.documents.push_back(std::move(*kept));
-        if (context.step) context.step("commit.before");
-        SHOAL_TRY(context.store.begin_commit(row.id, format_commit_record(record)));
+        auto record = decide(row, keep_deltas(fetched, request));
+        if (!record) {
+          take_back_deltas();
+          return fail(record.error());
+        }
         if (context.step) context.step("commit.point");
-        return carry_out(context.store, *input_.library, record, context.step);
+        return carry_out(context.store, *input_.library, *record, context.step);
       },
       [this](install::CommitOutcome outcome) { committed(std::move(outcome)); });
+}
+
+// The commit point: once this succeeds, the change will be made.
+Result<CommitRecord> TreeChange::decide(const store::InstallRow& row,
+                                        std::optional<store::Document> kept) {
+  SHOAL_ASSIGN(auto journal,
+               install::prepare_commit(*input_.library, *plan_, *staging_, staging()));
+  auto record = make_commit_record(row, record_.view.id, preparation_->release, std::move(journal));
+  if (kept) record.documents.push_back(std::move(*kept));
+  if (context_.step) context_.step("commit.before");
+  SHOAL_TRY(context_.store.begin_commit(row.id, format_commit_record(record)));
+  return record;
 }
 
 void TreeChange::committed(install::CommitOutcome outcome) {

@@ -63,6 +63,7 @@ class TreeChange final : public ChangeRunner {
   void verify();
   void verified(std::vector<install::StagedDamage> damage);
   void commit();
+  Result<CommitRecord> decide(const store::InstallRow& row, std::optional<store::Document> kept);
   void committed(install::CommitOutcome outcome);
   void fetch_missing(Artifact& artifact);
   std::vector<Artifact*> all_artifacts() const;
@@ -75,6 +76,7 @@ class TreeChange final : public ChangeRunner {
   PreparationInput input_;
   std::optional<Preparation> preparation_;
   std::optional<install::Plan> plan_;
+  std::uint64_t claimed_bytes_ = 0;  // of disk space, by the plan
   std::optional<install::Staging> staging_;
   std::vector<DeltaFetch> deltas_;                     // by component; empty: the plan has none
   std::vector<std::shared_ptr<Artifact>> artifacts_;   // by component; null for an empty image

@@ -92,8 +92,7 @@ class Scanner {
           const std::vector<std::uint32_t>& unwind_entries, const std::vector<TypeRecord>& types,
           std::vector<Reference>& out)
       : lowest_address_(layout.addresses.lowest_address()),
-        // None is between these where the headers make no sense.
-        address_end_(std::max(layout.addresses.address_end(), lowest_address_ + 1)),
+        address_end_(layout.addresses.address_end()),
         code_(code),
         unwind_entries_(unwind_entries),
         types_(types),
@@ -138,6 +137,9 @@ class Scanner {
     constexpr unsigned kShortest = 5;  // a byte of opcode and the reference
     if (span.end - span.begin < kShortest) return;
     const std::uint64_t places = span.end - span.begin - kShortest + 1;
+    // What an operand may point at: between lowest and highest; nothing where that makes no sense.
+    const std::uint64_t between =
+        address_end_ > lowest_address_ ? address_end_ - lowest_address_ - 1 : 0;
     std::uint64_t free_from = span.begin;  // behind the last reference
     std::size_t count = out_.size();
     out_.resize(count + places / kShortest + 2);
@@ -151,8 +153,7 @@ class Scanner {
       const std::uint64_t target = reference_target(
           ReferenceKind::from_end32, load_value(span.at(at), 4), span.address(at), 0);
       const bool takes_operand = (i > 0) & kTakesModRm[byte[i > 0 ? -1 : 0]];
-      // Neither the lowest address, which is 0 in most, nor beyond the highest.
-      const bool in_program = target - lowest_address_ - 1 < address_end_ - lowest_address_ - 1;
+      const bool in_program = target - lowest_address_ - 1 < between;
       const bool right = operand ? takes_operand & in_program : fits & is_code(target);
       const bool taken = right & (p >= free_from);
       out_[count] = {at, ReferenceKind::from_end32};

@@ -51,8 +51,8 @@ Result<void> empty_files(const BeneathDir& library, const RelativePath& folder, 
   return {};
 }
 
+// Under the lock.
 Result<void> discard(const BeneathDir& library, const RelativePath& folder) {
-  std::lock_guard lock(moving);
   SHOAL_TRY(empty_files(library, folder, kFoldersDeep));
   return library.remove_all(folder);
 }
@@ -92,6 +92,7 @@ Result<void> discard_kept(const BeneathDir& library, const std::string& product,
   SHOAL_TRY(check_name("product", product));
   SHOAL_TRY(check_name("version", version));
   const auto of_product = known_path(kept_folder().text() + '/' + product);
+  std::lock_guard lock(moving);
   SHOAL_TRY(discard(library, known_path(version).beneath(of_product)));
   (void)library.remove_empty_dir(of_product);  // another version's may be there
   return {};
@@ -99,9 +100,13 @@ Result<void> discard_kept(const BeneathDir& library, const std::string& product,
 
 Result<void> discard_kept(const BeneathDir& library, const std::string& product) {
   SHOAL_TRY(check_name("product", product));
+  std::lock_guard lock(moving);
   return discard(library, known_path(kept_folder().text() + '/' + product));
 }
 
-Result<void> discard_kept(const BeneathDir& library) { return discard(library, kept_folder()); }
+Result<void> discard_kept(const BeneathDir& library) {
+  std::lock_guard lock(moving);
+  return discard(library, kept_folder());
+}
 
 }  // namespace shoal::install

@@ -140,6 +140,20 @@ TEST(References, CodeIsScannedAsTheFormatSays) {
   EXPECT_GT(found, 10'000U);
 }
 
+TEST(References, APointerLiesBelowTheHighestAddress) {
+  Bytes words(64);
+  for (std::size_t at = 0; at < words.size(); at += 8) words[at + 1] = 0x20;  // 0x2000
+  for (const auto& [end, found] : {std::pair{0x2000U, 0U}, {0x2001U, 8U}, {0x1000U, 0U}}) {
+    ExecutableLayout layout;
+    layout.addresses = AddressMap({{0x2000, 0, words.size()}}, end);
+    layout.regions = {{RegionKind::pointers, 0, words.size(), 0x2000}};
+    const MemorySource source(words);
+    const auto finder = ReferenceFinder::make(source, layout);
+    ASSERT_TRUE(finder);
+    EXPECT_EQ(all_references(words, *finder).size(), found) << end;
+  }
+}
+
 TEST(References, ValueAndTargetAreInverse) {
   for (const auto kind :
        {ReferenceKind::absolute64, ReferenceKind::from_end32, ReferenceKind::from_here32,
