@@ -1,6 +1,6 @@
-// The blocks of a delta, decoded against four small old files, one of them a program, one a
-// compressed member and one a member in PNG chunks: as they are, and with the six streams of one
-// block taken apart, which no mutation of packed bytes would reach.
+// The blocks of a delta, decoded against five small old files, one of them a program, one a
+// compressed member, one a member in PNG chunks and one a program for Windows: as they are, and
+// with the six streams of one block taken apart, which no mutation of packed bytes would reach.
 #include <algorithm>
 #include <array>
 
@@ -41,20 +41,21 @@ Bytes in_png_chunks(const Bytes& plain) {
   return row;
 }
 
-const std::array<Bytes, 4>& delta_old_files() {
-  static const std::array<Bytes, 4> files = [] {
+const std::array<Bytes, 5>& delta_old_files() {
+  static const std::array<Bytes, 5> files = [] {
     delta::test::Random random(1);
     const Bytes plain(1000, 'a');
-    return std::array<Bytes, 4>{delta::test::random_bytes(random, 3000),
+    return std::array<Bytes, 5>{delta::test::random_bytes(random, 3000),
                                 delta::test::Program(2, 12).link(12, 0), deflated(plain),
-                                in_png_chunks(plain)};
+                                in_png_chunks(plain), delta::test::Program(2, 50).link_pe(50, 0)};
   }();
   return files;
 }
 
 void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
   const auto& old = delta_old_files();
-  const delta::MemorySource first(old[0]), second(old[1]), third(old[2]), fourth(old[3]);
+  const delta::MemorySource first(old[0]), second(old[1]), third(old[2]), fourth(old[3]),
+      fifth(old[4]);
   std::vector<std::vector<bool>> made;
   made.reserve(new_sizes.size());
   for (const auto size : new_sizes) made.emplace_back(size);
@@ -75,7 +76,7 @@ void decode_delta(ByteView bytes, const std::vector<std::uint64_t>& new_sizes) {
     }
     return {};
   };
-  if (!delta::decode({&first, &second, &third, &fourth}, new_sizes, options)) return;
+  if (!delta::decode({&first, &second, &third, &fourth, &fifth}, new_sizes, options)) return;
   for (const auto& file : made)
     fuzz::require(std::ranges::all_of(file, [](bool byte) { return byte; }),
                   "a success made every byte");
