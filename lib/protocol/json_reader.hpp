@@ -102,7 +102,7 @@ void read(const Json& json, std::map<std::string, T>& out, const std::string& pa
   out.clear();
   for (const auto& [key, value] : json.items()) {
     T item{};
-    read(value, item, path + "." + key, context);
+    read(value, item, std::string(path).append(".").append(key), context);
     out.emplace(key, std::move(item));
   }
 }

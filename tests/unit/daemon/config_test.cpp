@@ -22,6 +22,7 @@ Result<Config> read(const std::string& toml) {
 ParsedArguments parse(std::vector<std::string> words) {
   words.insert(words.begin(), "shoald");
   std::vector<char*> argv;
+  argv.reserve(words.size());
   for (auto& word : words) argv.push_back(word.data());
   return parse_arguments(static_cast<int>(argv.size()), argv.data());
 }
