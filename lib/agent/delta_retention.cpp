@@ -15,7 +15,8 @@ constexpr std::chrono::hours kClockError{24};
 bool is_worth_keeping(const Retention& deltas) {
   return deltas.bytes > 0 && deltas.consent != transfer::Consent::denied &&
          deltas.age > -kClockError && deltas.age < deltas.limit &&
-         deltas.free_bytes / kFreeForEachByte >= deltas.bytes;
+         deltas.free_bytes > deltas.claimed_bytes &&
+         (deltas.free_bytes - deltas.claimed_bytes) / kFreeForEachByte >= deltas.bytes;
 }
 
 }  // namespace shoal::agent

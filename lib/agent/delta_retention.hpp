@@ -14,10 +14,11 @@ inline constexpr std::chrono::hours kKeepDeltas{72};
 
 struct Retention {
   transfer::Consent consent = transfer::Consent::denied;
-  std::chrono::seconds age{};    // since the commit
-  std::uint64_t bytes = 0;       // of the deltas
-  std::uint64_t free_bytes = 0;  // of their disk; at the commit, beside what others have planned
-  std::chrono::hours limit{};    // the machine's choice; 0: keeps none
+  std::chrono::seconds age{};       // since the commit
+  std::uint64_t bytes = 0;          // of the deltas
+  std::uint64_t free_bytes = 0;     // of their disk
+  std::chrono::hours limit{};       // the machine's choice; 0: keeps none
+  std::uint64_t claimed_bytes = 0;  // of the free ones, by changes that have planned with them
 };
 
 bool is_worth_keeping(const Retention& deltas);

@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "content/torrent.hpp"
@@ -88,9 +87,8 @@ Result<std::optional<store::Document>> keep_deltas(const Context& context,
   record.since = context.clock.now();
   record.trackers = release.trackers;
   record.dht_allowed = release.dht_allowed;
-  SHOAL_ASSIGN(auto free_bytes, request.library->free_bytes());
-  free_bytes -= std::min(free_bytes, request.claimed_bytes);
-  Retention deltas{request.consent, {}, 0, free_bytes, request.limit};
+  SHOAL_ASSIGN(const auto free_bytes, request.library->free_bytes());
+  Retention deltas{request.consent, {}, 0, free_bytes, request.limit, request.claimed_bytes};
   for (const auto& delta : fetched) deltas.bytes += delta.loaded.artifact->size;
   if (!is_worth_keeping(deltas)) return std::optional<store::Document>{};
   for (const auto& [component, loaded, image] : fetched) {

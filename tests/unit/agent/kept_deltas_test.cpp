@@ -26,6 +26,13 @@ TEST(DeltaRetention, GoesByConsentTimeAndRoom) {
   EXPECT_TRUE(with([](Retention& deltas) { deltas.age = std::chrono::hours(-5); }));  // clock set
   EXPECT_FALSE(with([](Retention& deltas) { deltas.age = std::chrono::hours(-25); }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.free_bytes = 9'999; }));
+  EXPECT_FALSE(with([](Retention& deltas) { deltas.claimed_bytes = 1; }));
+  EXPECT_FALSE(
+      with([](Retention& deltas) { deltas.claimed_bytes = 20'000; }));  // more than is free
+  EXPECT_TRUE(with([](Retention& deltas) {
+    deltas.free_bytes += 5'000;
+    deltas.claimed_bytes = 5'000;
+  }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.bytes = 0; }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.limit = std::chrono::hours(0); }));
   EXPECT_FALSE(with([](Retention& deltas) { deltas.bytes = UINT64_MAX; }));
