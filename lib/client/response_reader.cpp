@@ -48,8 +48,17 @@ struct GrowingBody {
 struct ResponseReader::Impl {
   http::response_parser<GrowingBody> parser;
   std::string unread;
-  std::optional<std::uint64_t> bytes_left;
+  std::optional<std::uint64_t> max_body_bytes;
+  std::uint64_t bytes_left = 0;  // of head, body and chunks' frames, where the body is bounded
 };
+
+namespace {
+
+std::unexpected<Error> too_long() {
+  return fail(ErrorKind::internal, "the daemon's answer is too long");
+}
+
+}  // namespace
 
 ResponseReader::ResponseReader(std::optional<std::uint64_t> max_body_bytes)
     : impl_(std::make_unique<Impl>()) {
@@ -57,22 +66,25 @@ ResponseReader::ResponseReader(std::optional<std::uint64_t> max_body_bytes)
   impl_->parser.header_limit(kMaxHeadBytes);
   // Our own limit counts every byte; Beast 1.74 takes an absent limit for zero.
   impl_->parser.body_limit(std::numeric_limits<std::uint64_t>::max());
-  if (max_body_bytes) impl_->bytes_left = *max_body_bytes + kMaxHeadBytes;
+  impl_->max_body_bytes = max_body_bytes;
+  if (max_body_bytes) impl_->bytes_left = 2 * *max_body_bytes + kMaxHeadBytes;
 }
 ResponseReader::~ResponseReader() = default;
 ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
 ResponseReader& ResponseReader::operator=(ResponseReader&&) noexcept = default;
 
 Result<void> ResponseReader::feed(std::string_view bytes) {
-  auto& [parser, unread, bytes_left] = *impl_;
-  if (bytes_left && bytes.size() > *bytes_left)
-    return fail(ErrorKind::internal, "the daemon's answer is too long");
-  if (bytes_left) *bytes_left -= bytes.size();
+  auto& [parser, unread, max_body_bytes, bytes_left] = *impl_;
+  if (max_body_bytes) {
+    if (bytes.size() > bytes_left) return too_long();
+    bytes_left -= bytes.size();
+  }
   unread += bytes;
   while (!unread.empty() && !parser.is_done()) {
     boost::beast::error_code error;
     std::size_t used = parser.put(boost::asio::buffer(unread), error);
     unread.erase(0, used);
+    if (max_body_bytes && parser.get().body().size() > *max_body_bytes) return too_long();
     if (error == http::error::need_more) return {};
     if (error)
       return fail(ErrorKind::internal,

@@ -1,15 +1,13 @@
 // A request becomes a descriptor and a range of it. The file is opened beneath the directory once,
 // and size, ETag and body all come from that descriptor: a file replaced meanwhile (by rename)
-// is served whole, as it was. A file without a clear range request is sent entire, as RFC 9110
-// 14.2 has it: a Range header that is malformed, of several ranges or in another unit is ignored.
+// is served whole, as it was.
 #include "http/static_files.hpp"
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "http/file_conditions.hpp"
 #include "http/message.hpp"
 
 namespace shoal::http {
@@ -43,58 +41,6 @@ bool has_hidden_component(std::string_view path) {
 
 std::string etag_of(const FileStamp& stamp) {
   return fmt::format("\"{:x}-{:x}-{:x}\"", stamp.size, stamp.mtime_ns, stamp.inode);
-}
-
-// Whether If-None-Match names the tag (weak comparison, RFC 9110 13.1.2).
-bool names_tag(std::string_view list, std::string_view tag) {
-  while (!list.empty()) {
-    auto end = std::min(list.find(','), list.size());
-    auto item = list.substr(0, end);
-    list.remove_prefix(std::min(end + 1, list.size()));
-    item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
-    item = item.substr(0, item.find_last_not_of(" \t") + 1);
-    if (item.starts_with("W/")) item.remove_prefix(2);
-    if (item == tag || item == "*") return true;
-  }
-  return false;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-enum class RangeKind { whole, part, unsatisfiable };
-struct Range {
-  RangeKind kind = RangeKind::whole;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-};
-
-// "bytes=a-b", "bytes=a-" or "bytes=-n" (RFC 9110 14.1.2).
-Range parse_range(std::string_view text, std::uint64_t size) {
-  constexpr std::string_view kUnit = "bytes=";
-  Range whole{RangeKind::whole, 0, size};
-  if (!text.starts_with(kUnit)) return whole;
-  text.remove_prefix(kUnit.size());
-  auto dash = text.find('-');
-  if (dash == std::string_view::npos) return whole;
-  auto first = parse_number(text.substr(0, dash));
-  auto last = parse_number(text.substr(dash + 1));
-  bool no_first = dash == 0;
-  bool no_last = dash + 1 == text.size();
-  if ((!first && !no_first) || (!last && !no_last) || (no_first && no_last)) return whole;
-  if (no_first) {
-    auto count = std::min(*last, size);
-    if (count == 0) return {RangeKind::unsatisfiable, 0, 0};
-    return {RangeKind::part, size - count, count};
-  }
-  if (last && *last < *first) return whole;
-  if (*first >= size) return {RangeKind::unsatisfiable, 0, 0};
-  auto end = last ? std::min(*last, size - 1) : size - 1;
-  return {RangeKind::part, *first, end - *first + 1};
 }
 
 Response unsatisfiable(std::uint64_t size) {
@@ -132,8 +78,8 @@ Response serve_static(const BeneathDir& directory, const Request& request) {
   auto if_range = request.header("if-range");  // only a strong tag of ours; a date never matches
   bool ranged = request.method == "GET" && (if_range.empty() || if_range == tag);
   auto range = parse_range(ranged ? request.header("range") : "", stamp->size);
-  if (range.kind == RangeKind::unsatisfiable) return unsatisfiable(stamp->size);
-  if (range.kind == RangeKind::part) {
+  if (range.kind == FileRange::Kind::unsatisfiable) return unsatisfiable(stamp->size);
+  if (range.kind == FileRange::Kind::part) {
     response.status = 206;
     response.headers["Content-Range"] =
         fmt::format("bytes {}-{}/{}", range.offset, range.offset + range.length - 1, stamp->size);

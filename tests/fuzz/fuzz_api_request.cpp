@@ -1,5 +1,7 @@
-// Bodies of requests to the local API, as any local user may send them. What is understood must be
-// the same when it is written and read again.
+// Bodies of requests to the local API, as any local user may send them, and of its answers, as a
+// program that took the daemon's place may give them. What is understood must be the same when it
+// is written and read again.
+#include "base/clock.hpp"
 #include "fuzzer.hpp"
 #include "protocol/codec.hpp"
 
@@ -8,8 +10,8 @@ namespace {
 using namespace shoal;
 
 template <typename Message>
-void decode(std::string_view text) {
-  auto message = protocol::decode<Message>(text, protocol::UnknownFields::refuse);
+void try_message(std::string_view text, protocol::UnknownFields unknown) {
+  auto message = protocol::decode<Message>(text, unknown);
   if (!message) return;
   auto written = protocol::encode(*message);
   auto again = protocol::decode<Message>(written, protocol::UnknownFields::refuse);
@@ -21,10 +23,15 @@ void decode(std::string_view text) {
 
 SHOAL_FUZZER(api_request) {
   auto text = as_text(bytes);
-  decode<protocol::AddRepository>(text);
-  decode<protocol::ChangeRequest>(text);
-  decode<protocol::ConfigUpdate>(text);
-  decode<protocol::Install>(text);
-  decode<protocol::Change>(text);
-  static_cast<void>(protocol::parse_utc(text));
+  using enum protocol::UnknownFields;
+  try_message<protocol::AddRepository>(text, refuse);
+  try_message<protocol::ChangeRequest>(text, refuse);
+  try_message<protocol::ConfigUpdate>(text, refuse);
+  try_message<protocol::Install>(text, ignore);
+  try_message<protocol::Change>(text, ignore);
+  try_message<protocol::Plan>(text, ignore);
+  try_message<protocol::Products>(text, ignore);
+  try_message<protocol::Status>(text, ignore);
+  if (auto time = protocol::parse_utc(text))
+    fuzz::require(format_utc(*time) == text, "a time is written as it was read");
 }

@@ -7,11 +7,11 @@ namespace {
 
 using namespace shoal;
 
-// The requests accepted on a connection, each as one line of text.
+// The requests accepted on a connection, each as text.
 std::vector<std::string> requests(ByteView bytes, std::size_t border) {
   http::Limits limits;
-  limits.max_header_bytes = 4096;
-  limits.max_body_bytes = 4096;
+  limits.max_header_bytes = 512;
+  limits.max_body_bytes = 256;
   http::RequestParser parser(limits);
   std::vector<std::string> out;
   for (auto part : {bytes.first(border), bytes.subspan(border)}) {
@@ -28,8 +28,9 @@ std::vector<std::string> requests(ByteView bytes, std::size_t border) {
       fuzz::require(request.path.starts_with('/'), "a path begins with a slash");
       fuzz::require(request.body.size() <= limits.max_body_bytes, "a body is bounded");
       static_cast<void>(request.query("cursor"));
-      out.push_back(request.method + ' ' + request.path + '?' + request.raw_query + ' ' +
-                    request.body);
+      out.push_back(request.method + ' ' + request.path + '?' + request.raw_query);
+      for (const auto& [name, value] : request.headers) out.back() += '\n' + name + ": " + value;
+      out.back() += "\n\n" + request.body;
       if (!parser.keep_alive()) return out;
     }
   }

@@ -125,6 +125,8 @@ TEST(ResponseReader, RefusesTooMuchAndNonsense) {
   Result<void> fed = large.feed("HTTP/1.1 200 OK\r\n\r\n");
   for (int i = 0; i < 1000 && fed; ++i) fed = large.feed(std::string(1000, 'x'));
   EXPECT_FALSE(fed);
+  ResponseReader longer_by_one(10);
+  EXPECT_FALSE(longer_by_one.feed("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n01234567890"));
   ResponseReader nonsense(10);
   EXPECT_FALSE(nonsense.feed("SSH-2.0-OpenSSH\r\n\r\n"));
 }
