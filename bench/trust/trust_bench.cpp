@@ -43,7 +43,7 @@ T need(Result<T> result) {
 class FolderFetcher final : public trust::Fetcher {
  public:
   explicit FolderFetcher(fs::path root) : root_(std::move(root)) {}
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
+  Result<Bytes> fetch(std::uint32_t, const std::string& path, std::uint64_t max_bytes) override {
     ++requests;
     SHOAL_ASSIGN(auto body, read_file(root_ / path, max_bytes));
     bytes += body.size();

@@ -254,7 +254,8 @@ void Agent::change_ended(const ChangeRecord& record) {
     installs_[record.install].row = *row;
     load_details(record.install);
     // A newer version than was known may just have been installed: "available" follows.
-    if (record.view.version != record.view.from_version) refresh(row->repository);
+    if (record.view.version != record.view.from_version)
+      refresh(row->repository, [](const auto&) {});
   }
   emit("install", std::to_string(record.install));
 }
@@ -306,18 +307,37 @@ void Agent::let_foreground_go_first() {
 
 void Agent::arm_refresh(std::chrono::milliseconds delay) {
   refresh_timer_ = context_.timers.after(delay, [this] {
-    for (const auto& [id, entry] : repositories_) refresh(id);
+    for (const auto& [id, entry] : repositories_) refresh(id, [](const auto&) {});
     seeding_.review_deltas();
     arm_refresh(kRefreshEvery);
   });
 }
 
-void Agent::refresh(std::int64_t id) {
+void Agent::refresh(std::int64_t id, AfterRefresh then) {
   auto found = repositories_.find(id);
   if (found == repositories_.end()) return;
+  found->second.waiting.push_back(std::move(then));
+  if (!found->second.refreshing) begin_refresh(id);
+}
+
+void Agent::begin_refresh(std::int64_t id) {
+  auto& entry = repositories_.at(id);
+  entry.refreshing = true;
   run_job<RepositoryContents>(
-      context_, [client = found->second.client] { return client->contents(); },
-      [this, id](Result<RepositoryContents> contents) { refreshed(id, std::move(contents)); });
+      context_, [client = entry.client] { return client->contents(); },
+      [this, id, client = entry.client,
+       waiting = std::exchange(entry.waiting, {})](Result<RepositoryContents> contents) {
+        std::optional<Error> error;
+        if (!contents) error = contents.error();
+        // Another repository may have taken the number of one that was removed.
+        auto found = repositories_.find(id);
+        if (found != repositories_.end() && found->second.client == client) {
+          found->second.refreshing = false;
+          refreshed(id, std::move(contents));
+          if (!found->second.waiting.empty()) begin_refresh(id);
+        }
+        for (const auto& then : waiting) then(error);
+      });
 }
 
 void Agent::refreshed(std::int64_t id, Result<RepositoryContents> contents) {

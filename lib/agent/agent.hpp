@@ -60,11 +60,14 @@ class Agent final : public Service, private RunnerHost {
   void set_listener(std::function<void(const Event&)> listener) override;
 
  private:
+  using AfterRefresh = std::function<void(const std::optional<Error>& error)>;
   struct RepositoryEntry {
     std::shared_ptr<RepositoryClient> client;
     RepositoryContents contents;
     std::optional<UtcSeconds> refreshed_at;
     std::optional<Error> last_error;
+    bool refreshing = false;
+    std::vector<AfterRefresh> waiting{};  // for the refresh after the one that is running
   };
   struct InstallEntry {
     store::InstallRow row;
@@ -96,7 +99,10 @@ class Agent final : public Service, private RunnerHost {
   void let_foreground_go_first();
   void arm_refresh(std::chrono::milliseconds delay);
   void arm_limits();
-  void refresh(std::int64_t id);
+  // Reads the repository as it is from now on. However many ask, one refresh of a repository runs
+  // at a time and one more may wait, so that a slow mirror does not take every job's thread.
+  void refresh(std::int64_t id, AfterRefresh then);
+  void begin_refresh(std::int64_t id);
   void refreshed(std::int64_t id, Result<RepositoryContents> contents);
   void emit(std::string resource, std::string id);
 

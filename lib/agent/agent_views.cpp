@@ -138,7 +138,7 @@ void Agent::add_repository(const std::string& url, const std::string& root_json,
   if (!id) return reply(fail(id.error()));
   row.id = *id;
   auto client = std::make_shared<RepositoryClient>(context_, row);
-  client->forget();  // an earlier attempt may have left files under this id
+  client->clear();  // an earlier attempt may have left files under this id
   run_job<RepositoryContents>(
       context_,
       [client, root_json]() -> Result<RepositoryContents> {
@@ -170,7 +170,9 @@ Result<void> Agent::remove_repository(std::int64_t id) {
                   "Uninstall that first.");
   SHOAL_TRY(context_.store.remove_repository(id));
   client->forget();
-  repositories_.erase(id);
+  auto removed = repositories_.extract(id);
+  for (const auto& then : removed.mapped().waiting)
+    then(Error{ErrorKind::not_found, fmt::format("repository {} was removed", id), ""});
   emit("repository", std::to_string(id));
   return {};
 }
@@ -194,13 +196,10 @@ void Agent::products(Reply<std::vector<ProductView>> reply) {
   };
   if (repositories_.empty()) return finish();
   for (const auto& [id, entry] : repositories_)
-    run_job<RepositoryContents>(
-        context_, [client = entry.client] { return client->contents(); },
-        [this, id = id, gathering, finish](Result<RepositoryContents> contents) {
-          if (!contents) gathering->error = contents.error();
-          refreshed(id, std::move(contents));
-          if (--gathering->open == 0) finish();
-        });
+    refresh(id, [gathering, finish](const std::optional<Error>& error) {
+      if (error) gathering->error = error;
+      if (--gathering->open == 0) finish();
+    });
 }
 
 std::vector<InstallView> Agent::installs() const {

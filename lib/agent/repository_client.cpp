@@ -12,14 +12,27 @@ namespace {
 
 // Products listed by one repository; a limit on requests per refresh.
 constexpr std::size_t kMaxProducts = 10'000;
+// How long a mirror that stood in is asked before the administrator's own address.
+constexpr std::chrono::hours kAskedFirst{1};
 
-Result<Bytes> read_target(trust::Updater& updater, const std::string& path) {
+// Nothing that its parser would refuse for its size is fetched: a publisher's key signs any size,
+// and one product must not keep the others waiting.
+Result<void> check_size(const trust::TargetInfo& info, std::uint64_t max_bytes) {
+  if (info.length <= max_bytes) return {};
+  return fail(ErrorKind::too_large, fmt::format("target {} has {} bytes, more than the {} allowed",
+                                                info.path, info.length, max_bytes));
+}
+
+Result<Bytes> read_target(trust::Updater& updater, const std::string& path,
+                          std::uint64_t max_bytes) {
   SHOAL_ASSIGN(auto info, updater.find_target(path));
+  SHOAL_TRY(check_size(info, max_bytes));
   return updater.download_target(info);
 }
 
 Result<Bytes> read_target(trust::Updater& updater, const TargetCache& kept,
-                          const trust::TargetInfo& info) {
+                          const trust::TargetInfo& info, std::uint64_t max_bytes) {
+  SHOAL_TRY(check_size(info, max_bytes));
   if (auto bytes = kept.find(info.path, info.sha256)) return std::move(*bytes);
   SHOAL_ASSIGN(auto bytes, updater.download_target(info));
   kept.keep(info.path, bytes);
@@ -34,7 +47,7 @@ struct Channels {
 Result<Channels> read_channels(trust::Updater& updater, const TargetCache& kept,
                                const std::string& product) {
   SHOAL_ASSIGN(auto info, updater.find_target(content::channels_target(product)));
-  SHOAL_ASSIGN(auto bytes, read_target(updater, kept, info));
+  SHOAL_ASSIGN(auto bytes, read_target(updater, kept, info, content::kMaxChannelsJsonBytes));
   SHOAL_ASSIGN(auto list, content::parse_channels(bytes));
   return Channels{std::move(list), info.good_until};
 }
@@ -78,18 +91,21 @@ Result<LoadedComponent> read_component(trust::Updater& updater,
   Bytes index;
   Bytes recipes;
   if (component.content.piece_count() > 0) {
-    SHOAL_ASSIGN(torrent, read_target(updater, component.content.torrent_target));
-    SHOAL_ASSIGN(index, read_target(updater, component.content.index_target));
+    SHOAL_ASSIGN(torrent,
+                 read_target(updater, component.content.torrent_target, content::kMaxTorrentBytes));
+    SHOAL_ASSIGN(index,
+                 read_target(updater, component.content.index_target, content::kMaxEdgeIndexBytes));
   }
   if (!component.content.recipes_target.empty()) {
-    SHOAL_ASSIGN(recipes, read_target(updater, component.content.recipes_target));
+    SHOAL_ASSIGN(recipes,
+                 read_target(updater, component.content.recipes_target, content::kMaxRecipesBytes));
   }
   return load_component(component, std::move(torrent), std::move(index), std::move(recipes));
 }
 
 Result<LoadedDelta> read_delta(trust::Updater& updater, const content::DeltaArtifact& delta) {
-  SHOAL_ASSIGN(auto torrent, read_target(updater, delta.torrent_target));
-  SHOAL_ASSIGN(auto index, read_target(updater, delta.index_target));
+  SHOAL_ASSIGN(auto torrent, read_target(updater, delta.torrent_target, content::kMaxTorrentBytes));
+  SHOAL_ASSIGN(auto index, read_target(updater, delta.index_target, content::kMaxEdgeIndexBytes));
   return load_delta(delta, std::move(torrent), index);
 }
 
@@ -115,13 +131,16 @@ struct RepositoryClient::Cycle {
 
   Result<content::RepositoryInfo> read_info(const TargetCache& kept) {
     SHOAL_ASSIGN(auto target, updater->find_target(content::kRepositoryTarget));
-    SHOAL_ASSIGN(auto bytes, read_target(*updater, kept, target));
+    SHOAL_ASSIGN(auto bytes, read_target(*updater, kept, target, content::kMaxRepositoryJsonBytes));
     return parse_info(bytes);
   }
 };
 
 RepositoryClient::RepositoryClient(const Context& context, store::RepositoryRow row)
-    : context_(context), row_(std::move(row)), kept_(folder() / "targets") {}
+    : context_(context),
+      row_(std::move(row)),
+      metadata_(metadata_dir()),
+      kept_(folder() / "targets") {}
 
 std::filesystem::path RepositoryClient::folder() const {
   return context_.state_dir / "repositories" / std::to_string(row_.id);
@@ -130,7 +149,8 @@ std::filesystem::path RepositoryClient::folder() const {
 std::filesystem::path RepositoryClient::metadata_dir() const { return folder() / "metadata"; }
 
 // The address that the administrator gave, then the mirrors that the repository named last; before
-// all of them the one that answered last, for one that swallows every packet takes ten seconds.
+// all of them, for an hour, the one that stood in: an address that swallows every packet costs ten
+// seconds, and a mirror that replays what was good must not stay the first for long.
 std::vector<std::string> RepositoryClient::mirrors() const {
   constexpr std::size_t kMost = trust::Limits{}.mirrors_asked;
   std::vector<std::string> urls{row_.url};
@@ -140,7 +160,9 @@ std::vector<std::string> RepositoryClient::mirrors() const {
   if (!info) return urls;
   for (const auto& url : info->mirrors)
     if (urls.size() < kMost && std::ranges::count(urls, url) == 0) urls.push_back(url);
-  if (auto last = std::ranges::find(urls, answered_); last != urls.end())
+  const auto now = context_.clock.now();
+  if (now < stand_in_since_ || now - stand_in_since_ >= kAskedFirst) return urls;
+  if (auto last = std::ranges::find(urls, stand_in_); last != urls.end())
     std::rotate(urls.begin(), last, last + 1);
   return urls;
 }
@@ -149,9 +171,14 @@ Result<void> RepositoryClient::trust_root(ByteView root_json) {
   return trust::trust_initial_root(metadata_dir(), root_json);
 }
 
-void RepositoryClient::forget() {
+void RepositoryClient::clear() {
   std::error_code ignored;
   std::filesystem::remove_all(folder(), ignored);
+}
+
+void RepositoryClient::forget() {
+  metadata_.close();
+  clear();
 }
 
 Result<RepositoryClient::Cycle> RepositoryClient::begin() {
@@ -160,10 +187,13 @@ Result<RepositoryClient::Cycle> RepositoryClient::begin() {
   auto urls = mirrors();
   cycle.now = context_.clock.now();
   SHOAL_ASSIGN(cycle.fetcher, context_.make_fetcher(urls));
-  cycle.updater = std::make_unique<trust::Updater>(metadata_dir(), "metadata/", "targets/",
+  cycle.updater = std::make_unique<trust::Updater>(metadata_, "metadata/", "targets/",
                                                    *cycle.fetcher, cycle.now);
   SHOAL_ASSIGN(cycle.changed, cycle.updater->refresh_if_changed(seen_));
-  answered_ = urls[cycle.fetcher->first_mirror()];
+  if (const auto mirror = cycle.updater->first_mirror(); mirror != 0) {
+    stand_in_ = urls[mirror];
+    stand_in_since_ = cycle.now;
+  }
   return cycle;
 }
 
@@ -250,7 +280,8 @@ Result<LoadedRelease> RepositoryClient::read_release(const ReleaseWanted& wanted
   SHOAL_ASSIGN(loaded.version, resolve_version(wanted, channels->list));
   loaded.product = wanted.product;
   SHOAL_ASSIGN(loaded.release_json,
-               read_target(updater, wanted.product + "/" + loaded.version + "/release.json"));
+               read_target(updater, wanted.product + "/" + loaded.version + "/release.json",
+                           content::kMaxReleaseJsonBytes));
   SHOAL_ASSIGN(auto release, content::parse_release(loaded.release_json));
   if (release.product != wanted.product || release.version != loaded.version)
     return fail(ErrorKind::metadata_invalid,

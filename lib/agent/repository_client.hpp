@@ -11,6 +11,7 @@
 
 #include "agent/context.hpp"
 #include "agent/install_record.hpp"
+#include "agent/metadata_folder.hpp"
 #include "agent/service.hpp"
 #include "agent/target_cache.hpp"
 #include "content/repository_info.hpp"
@@ -45,7 +46,8 @@ class RepositoryClient {
   Result<RepositoryContents> contents();
   // Refreshes, resolves the channel, loads the release. not_found names what there is instead.
   Result<LoadedRelease> load(const ReleaseWanted& wanted);
-  void forget();  // deletes the metadata from the disk
+  void clear();   // deletes what an earlier repository of this number left on the disk
+  void forget();  // the same for good: a cycle that is still running keeps nothing more
 
  private:
   struct Cycle;
@@ -68,9 +70,11 @@ class RepositoryClient {
 
   const Context& context_;
   store::RepositoryRow row_;
+  MetadataFolder metadata_;
   TargetCache kept_;
   std::mutex cycle_;      // one update of the trusted metadata at a time; guards what follows
-  std::string answered_;  // the mirror that answered last, asked first; empty: none yet
+  std::string stand_in_;  // the mirror that answered where those before it did not; empty: none yet
+  UtcSeconds stand_in_since_{};
   trust::Seen seen_;
   std::optional<Known> known_;
 };

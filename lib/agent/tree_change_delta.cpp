@@ -10,7 +10,7 @@
 #include "agent/tree_change.hpp"
 #include "install/delta_file.hpp"
 #include "install/kept_delta.hpp"
-#include "trust/limits.hpp"
+#include "trust/mirrors.hpp"
 
 namespace shoal::agent {
 namespace {
@@ -128,7 +128,10 @@ void TreeChange::look_around(std::size_t component) {
       context_,
       [&context = context_, mirrors = preparation_->release.mirrors]() -> Result<bool> {
         SHOAL_ASSIGN(auto fetcher, context.make_fetcher(mirrors));
-        return fetcher->fetch("metadata/timestamp.json", trust::Limits{}.timestamp_bytes)
+        const trust::Limits limits;
+        return trust::Mirrors(*fetcher, limits)
+            .fetch("metadata/timestamp.json", limits.timestamp_bytes,
+                   [](ByteView) { return Result<void>(); })
             .has_value();
       },
       [weak = weak_from_this(), component,

@@ -68,6 +68,15 @@ Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_byt
   return bytes;
 }
 
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail(system_error(errno, "open folder", folder.native()));
+  // EINVAL: a file system that knows no such thing.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL)
+    return fail(system_error(errno, "flush folder", folder.native()));
+  return {};
+}
+
 Result<void> write_file_atomic(const std::filesystem::path& path, ByteView bytes, ::mode_t mode) {
   std::filesystem::path temporary = path;
   temporary += fmt::format(".tmp.{}", ::gettid());  // one per thread: writers do not meet
@@ -83,10 +92,7 @@ Result<void> write_file_atomic(const std::filesystem::path& path, ByteView bytes
     ::unlink(temporary.c_str());
     return written;
   }
-  auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  UniqueFd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder) ::fsync(folder.get());
-  return {};
+  return sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
 }
 
 Result<void> make_directories(const std::filesystem::path& path, ::mode_t mode) {

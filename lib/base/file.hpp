@@ -56,6 +56,9 @@ Result<void> pwrite_all(int fd, ByteView bytes, std::uint64_t offset,
 // Errors: not_found, too_large when the file has more than max_bytes, unsupported_file_type (a
 // folder, a FIFO: never waited for), io_error.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
+// What was created, renamed or removed in the folder is so after a power cut, too.
+Result<void> sync_folder(const std::filesystem::path& folder);
+
 // Replaces the file as one step: temporary file beside it, fsync, rename, fsync of the folder.
 Result<void> write_file_atomic(const std::filesystem::path& path, ByteView bytes,
                                ::mode_t mode = 0644);

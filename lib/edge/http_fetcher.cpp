@@ -56,37 +56,13 @@ class HttpFetcher final : public trust::Fetcher {
         kReadBufferBytes);
   }
 
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
-    Result<Bytes> answer = fail(ErrorKind::internal, "no mirror");
-    for (std::size_t i = 0; i < bases_.size(); ++i) {
-      std::size_t mirror = (preferred_ + i) % bases_.size();
-      auto result = get(bases_[mirror] + '/' + path, max_bytes);
-      if (result) {
-        preferred_ = mirror;
-        return result;
-      }
-      if (result.error().kind == ErrorKind::cancelled) return result;
-      answer = worse(std::move(answer), std::move(result), i == 0);
-    }
-    return answer;
+  Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                      std::uint64_t max_bytes) override {
+    return get(bases_.at(mirror) + '/' + path, max_bytes);
   }
-
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases_.size()); }
-  void avoid_last_mirror() override { preferred_ = (preferred_ + 1) % bases_.size(); }
-  std::uint32_t first_mirror() const override { return static_cast<std::uint32_t>(preferred_); }
 
  private:
-  // Of two failures the one to report: a limit that was exceeded, then "it is not there", then the
-  // first mirror's trouble.
-  static Result<Bytes> worse(Result<Bytes> before, Result<Bytes> now, bool first) {
-    if (first) return now;
-    for (auto kind : {ErrorKind::too_large, ErrorKind::not_found}) {
-      if (before.error().kind == kind) return before;
-      if (now.error().kind == kind) return now;
-    }
-    return before;
-  }
-
   Result<Bytes> get(const std::string& url, std::uint64_t max_bytes) {
     SHOAL_TRY(stop_.check());
     CURL* handle = handle_.get();
@@ -124,7 +100,6 @@ class HttpFetcher final : public trust::Fetcher {
   std::vector<std::string> bases_;
   StopToken stop_;
   EasyHandle handle_;
-  std::size_t preferred_ = 0;
   std::uint64_t file_ms_;
   std::uint64_t all_files_ms_;
   std::uint64_t spent_ms_ = 0;  // on all files so far

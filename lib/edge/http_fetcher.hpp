@@ -1,4 +1,4 @@
-// trust::Fetcher over HTTP: small signed files, from the first mirror that gives them.
+// trust::Fetcher over HTTP: small signed files.
 #pragma once
 
 #include <memory>
@@ -23,9 +23,9 @@ struct HttpFetcherOptions {
   std::string ca_file;  // PEM; empty: the system's certificate authorities
 };
 
-// One thread at a time. Asks the mirror that answered last first. Besides the interface's errors:
-// cancelled once `stop` asks for it; source_unavailable when the servers answer, but with errors.
-// Errors of make_http_fetcher: invalid_request (no URL, or not http/https: file:// is refused).
+// One thread at a time. cancelled once `stop` asks for it; source_unavailable when the server
+// answers, but with an error. Errors of make_http_fetcher: invalid_request (no URL, or not
+// http/https: file:// is refused).
 Result<std::unique_ptr<trust::Fetcher>> make_http_fetcher(const HttpFetcherOptions& options,
                                                           StopToken stop = {});
 

@@ -18,7 +18,8 @@ std::filesystem::path Layout::target(const RelativePath& path, const Digest& has
          fmt::format("{}.{}", hash.hex(), path.name());
 }
 
-Result<Bytes> DirectoryFetcher::fetch(const std::string& path, std::uint64_t max_bytes) {
+Result<Bytes> DirectoryFetcher::fetch(std::uint32_t, const std::string& path,
+                                      std::uint64_t max_bytes) {
   SHOAL_ASSIGN(auto relative, RelativePath::parse(http::percent_decode(path)));
   return read_file(root_ / relative.text(), max_bytes);
 }

@@ -52,7 +52,8 @@ class Layout {
 class DirectoryFetcher final : public trust::Fetcher {
  public:
   explicit DirectoryFetcher(std::filesystem::path root) : root_(std::move(root)) {}
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override;
+  Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                      std::uint64_t max_bytes) override;
 
  private:
   std::filesystem::path root_;

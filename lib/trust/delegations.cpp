@@ -38,8 +38,8 @@ bool delegates(const Delegation& delegation, std::string_view target_path) {
   return std::ranges::any_of(delegation.path_hash_prefixes, begins);
 }
 
-DelegationSearch::DelegationSearch(std::string target_path)
-    : target_path_(std::move(target_path)), stack_{{"targets", "", 0}} {}
+DelegationSearch::DelegationSearch(std::string target_path, std::uint32_t max_waiting)
+    : target_path_(std::move(target_path)), max_waiting_(max_waiting), stack_{{"targets", "", 0}} {}
 
 std::string DelegationSearch::Step::chain() const {
   return delegator.empty() ? role : delegator + '/' + encode_role_name(role);
@@ -55,11 +55,12 @@ std::optional<DelegationSearch::Step> DelegationSearch::next() {
   return std::nullopt;
 }
 
-void DelegationSearch::descend(const Step& step, const Targets& targets) {
+bool DelegationSearch::descend(const Step& step, const Targets& targets) {
   // 5.6.7.2: the matching delegations in their order; a terminating one ends the search beyond it.
   std::vector<Step> children;
   for (const auto& delegation : targets.delegations) {
     if (!delegates(delegation, target_path_)) continue;
+    if (stack_.size() + children.size() >= max_waiting_) return false;
     children.push_back({delegation.role, step.chain(), step.depth + 1});
     if (delegation.terminating) {
       stack_.clear();
@@ -67,6 +68,7 @@ void DelegationSearch::descend(const Step& step, const Targets& targets) {
     }
   }
   for (auto& child : children | std::views::reverse) stack_.push_back(std::move(child));
+  return true;
 }
 
 }  // namespace shoal::trust

@@ -28,14 +28,18 @@ class DelegationSearch {
     std::uint32_t depth = 0;  // of delegations
     std::string chain() const;
   };
-  explicit DelegationSearch(std::string target_path);
+  // At most `max_waiting` roles are known of and not yet looked into.
+  explicit DelegationSearch(std::string target_path,
+                            std::uint32_t max_waiting = Limits{}.delegations_waiting);
 
   std::optional<Step> next();
-  void descend(const Step& step, const Targets& targets);
+  // False when more roles would have to wait than may: the search is then not whole.
+  [[nodiscard]] bool descend(const Step& step, const Targets& targets);
   std::uint32_t visited() const { return static_cast<std::uint32_t>(visited_.size()); }
 
  private:
   std::string target_path_;
+  std::uint32_t max_waiting_;
   std::vector<Step> stack_;  // the next one last
   std::set<std::string> visited_;
 };

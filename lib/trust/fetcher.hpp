@@ -1,5 +1,6 @@
-// What the updater asks of the network: bytes of one path, never more than a limit. Implemented by
-// `edge` on curl; a fake repository in tests.
+// What the updater asks of the network: bytes of one path from one mirror, never more than a limit.
+// Implemented by `edge` on curl; a fake repository in tests. Which mirror is asked is decided here,
+// in Mirrors.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,14 @@ namespace shoal::trust {
 class Fetcher {
  public:
   virtual ~Fetcher() = default;
-  // `path` is relative to the repository ("metadata/1.root.json"), percent-encoded where needed.
-  // Blocks the calling thread (a worker's). Errors: not_found (404 and 403: the file does not
-  // exist), too_large as soon as a byte beyond max_bytes is offered, network, network_timeout.
-  virtual Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) = 0;
-
-  // How many mirrors there are to ask.
+  // `path` is relative to the repository ("metadata/1.root.json"), percent-encoded where needed;
+  // `mirror` is less than mirrors(). Blocks the calling thread (a worker's). Errors: not_found (404
+  // and 403: the file does not exist), too_large as soon as a byte beyond max_bytes is offered,
+  // network, network_timeout, source_unavailable, cancelled.
+  virtual Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                              std::uint64_t max_bytes) = 0;
+  // How many mirrors there are to ask, in order of preference; at least 1.
   virtual std::uint32_t mirrors() const { return 1; }
-  // The bytes that fetch() gave last were refused: the next fetch() begins with another mirror.
-  virtual void avoid_last_mirror() {}
-  // Index of the mirror that the next fetch() begins with: the one that answered last.
-  virtual std::uint32_t first_mirror() const { return 0; }
 };
 
 }  // namespace shoal::trust

@@ -15,7 +15,8 @@ using nlohmann::json;
 
 class StrictReader final : public json::json_sax_t {
  public:
-  explicit StrictReader(std::uint32_t max_depth) : max_depth_(max_depth) {}
+  StrictReader(std::uint32_t max_depth, std::uint32_t max_values)
+      : max_depth_(max_depth), max_values_(max_values) {}
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -43,7 +44,9 @@ class StrictReader final : public json::json_sax_t {
   }
 
   json take() { return std::move(root_); }
-  const std::string& why() const { return why_; }
+  std::unexpected<Error> refusal(std::string_view name) const {
+    return fail(kind_, fmt::format("{}: {}", name, why_));
+  }
 
  private:
   json* place(json value) {
@@ -56,11 +59,19 @@ class StrictReader final : public json::json_sax_t {
     parent.push_back(std::move(value));
     return &parent.back();
   }
+  bool count() {
+    if (++values_ <= max_values_) return true;
+    kind_ = ErrorKind::too_large;
+    why_ = fmt::format("it holds more than the {} values allowed", max_values_);
+    return false;
+  }
   bool put(json value) {
+    if (!count()) return false;
     place(std::move(value));
     return true;
   }
   bool open(json container) {
+    if (!count()) return false;
     if (open_.size() >= max_depth_) {
       why_ = fmt::format("it is nested deeper than {}", max_depth_);
       return false;
@@ -75,9 +86,12 @@ class StrictReader final : public json::json_sax_t {
   }
 
   std::uint32_t max_depth_;
+  std::uint32_t max_values_;
+  std::uint32_t values_ = 0;
   json root_;
   std::vector<json*> open_;
   std::string key_;
+  ErrorKind kind_ = ErrorKind::metadata_invalid;
   std::string why_;
 };
 
@@ -140,10 +154,10 @@ Result<void> append(std::string& out, const json& value) {
 
 }  // namespace
 
-Result<json> parse_json(ByteView bytes, std::uint32_t max_depth, std::string_view name) {
-  StrictReader reader(max_depth);
-  if (!json::sax_parse(bytes.begin(), bytes.end(), &reader))
-    return fail(ErrorKind::metadata_invalid, fmt::format("{}: {}", name, reader.why()));
+Result<json> parse_json(ByteView bytes, std::uint32_t max_depth, std::string_view name,
+                        std::uint32_t max_values) {
+  StrictReader reader(max_depth, max_values);
+  if (!json::sax_parse(bytes.begin(), bytes.end(), &reader)) return reader.refusal(name);
   return reader.take();
 }
 

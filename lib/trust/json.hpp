@@ -9,12 +9,15 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "trust/limits.hpp"
 
 namespace shoal::trust {
 
 // Errors: metadata_invalid when it is not JSON in UTF-8, names a member twice (two readers could
-// disagree on which counts), or is nested deeper than max_depth. `name` is for the message.
-Result<nlohmann::json> parse_json(ByteView bytes, std::uint32_t max_depth, std::string_view name);
+// disagree on which counts), or is nested deeper than max_depth; too_large when it holds more than
+// max_values objects, lists, strings, numbers and words. `name` is for the message.
+Result<nlohmann::json> parse_json(ByteView bytes, std::uint32_t max_depth, std::string_view name,
+                                  std::uint32_t max_values = Limits{}.json_values);
 
 // Members sorted by their bytes, no white space, only '"' and '\' escaped. Errors: metadata_invalid
 // for a number that is not an integer.

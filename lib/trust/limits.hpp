@@ -17,11 +17,15 @@ struct Limits {
   std::uint32_t keys_per_role = 256;            // slow verification
   std::uint32_t delegations_visited = 64;       // delegation graphs without end
   std::uint32_t delegation_depth = 32;          // the same, as one long chain
+  std::uint32_t delegations_waiting = 1'024;    // the same, all of them matching: memory
   std::uint32_t delegations_per_role = 16'384;  // memory: a role of one file delegates to no end
   std::uint32_t targets_per_role = 100'000;     // memory: a role of one file names no end of files
   std::uint64_t pattern_bytes_per_role = 512 << 10;  // slow matching of paths
   std::uint32_t json_depth = 32;                     // stack exhaustion
+  std::uint32_t json_values = 1'000'000;             // memory: a value is much larger than its text
   std::uint32_t mirrors_asked = 4;                   // mirrors that take turns in serving rubbish
+  std::uint32_t roots_asked_seconds = 24 * 3600;     // a new root hidden behind an old timestamp,
+                                                     // which was stolen keys' and is good for years
 
   // Of the network, for those who implement Fetcher.
   std::uint32_t redirects = 3;             // redirects in a circle

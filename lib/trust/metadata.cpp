@@ -111,8 +111,8 @@ bool is_version_1(std::string_view text) {
 Result<Envelope> open_envelope(ByteView bytes, std::string_view role, std::string_view type,
                                const Limits& limits) {
   Envelope out;
-  SHOAL_ASSIGN(out.document,
-               parse_json(bytes, limits.json_depth, fmt::format("{} metadata", role)));
+  SHOAL_ASSIGN(out.document, parse_json(bytes, limits.json_depth, fmt::format("{} metadata", role),
+                                        limits.json_values));
   if (!out.document.is_object()) return invalid(role, "not a JSON object");
   Object fields(out.document, role);
   SHOAL_ASSIGN(out.signed_part, fields.member("signed", json::value_t::object));

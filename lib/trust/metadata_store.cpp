@@ -15,9 +15,11 @@ Result<void> DirectoryStore::write(const std::string& name, ByteView bytes) {
 
 Result<void> DirectoryStore::remove(const std::string& name) {
   std::error_code error;
-  std::filesystem::remove(directory_ / name, error);
+  const bool removed = std::filesystem::remove(directory_ / name, error);
   if (error) return fail(system_error(error.value(), "remove", (directory_ / name).native()));
-  return {};
+  // In the order of the calls, also for a power cut: a note that announces what is to be removed
+  // must not go before it.
+  return removed ? sync_folder(directory_) : Result<void>();
 }
 
 }  // namespace shoal::trust

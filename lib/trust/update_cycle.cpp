@@ -15,6 +15,8 @@ namespace {
 // The note of a rotation: the version of the root that brings it. No role's file has this name, for
 // those end with ".json".
 constexpr const char* kRotationNote = "rotation";
+// When newer roots were last asked for, in seconds since 1970.
+constexpr const char* kRootsNote = "roots-asked";
 constexpr std::uint64_t kMaxNoteBytes = 32;
 
 constexpr const char* kTellPublisher = "Tell the publisher.";
@@ -22,39 +24,27 @@ constexpr const char* kAddAgain = "Add the repository again, with its root.json.
 
 std::string file_of(std::string_view role) { return encode_role_name(role) + ".json"; }
 
+template <typename Number>
+Number read_number(ByteView note, Number otherwise) {
+  auto text = as_text(note);
+  Number value = otherwise;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : otherwise;
+}
+
 }  // namespace
 
 UpdateCycle::UpdateCycle(MetadataStore& store, std::string metadata_prefix, Fetcher& fetcher,
                          UtcSeconds now, const Limits& limits)
     : store_(store),
       metadata_prefix_(std::move(metadata_prefix)),
-      fetcher_(fetcher),
       now_(now),
-      limits_(limits) {}
-
-Result<Bytes> UpdateCycle::fetch_first(const std::string& path, std::uint64_t max_bytes,
-                                       const Accept& accept) {
-  std::optional<Error> first;
-  const auto attempts = std::clamp(fetcher_.mirrors(), 1U, std::max(limits_.mirrors_asked, 1U));
-  for (std::uint32_t attempt = 0; attempt < attempts; ++attempt) {
-    auto bytes = fetcher_.fetch(path, max_bytes);
-    if (!bytes) return fail(first ? *first : std::move(bytes.error()));
-    Result<void> verdict;
-    if (bytes->size() > max_bytes)
-      verdict = fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes),
-                     kTellPublisher);
-    else
-      verdict = accept(*bytes);
-    if (verdict) return bytes;
-    if (!first) first = std::move(verdict.error());
-    fetcher_.avoid_last_mirror();
-  }
-  return fail(std::move(*first));
-}
+      limits_(limits),
+      mirrors_(fetcher, limits) {}
 
 Result<Bytes> UpdateCycle::fetch(const std::string& path, std::uint64_t max_bytes,
-                                 const Accept& accept) {
-  auto bytes = fetch_first(path, max_bytes, accept);
+                                 const Mirrors::Accept& accept) {
+  auto bytes = mirrors_.fetch(path, max_bytes, accept);
   if (!bytes && bytes.error().kind == ErrorKind::not_found)
     return fail(ErrorKind::source_unavailable,
                 fmt::format("fetch {}: {}", path, bytes.error().message),
@@ -99,11 +89,9 @@ Result<void> UpdateCycle::trust_kept_root(ByteView root) {
 Result<void> UpdateCycle::finish_rotation() {
   auto note = store_.read(kRotationNote, kMaxNoteBytes);
   if (!note && note.error().kind == ErrorKind::not_found) return {};
-  std::uint64_t version = 0;  // a note that cannot be read counts as one of a root that is kept
-  if (note) {
-    auto text = as_text(*note);
-    std::from_chars(text.data(), text.data() + text.size(), version);
-  }
+  if (!note && note.error().kind != ErrorKind::too_large) return fail(note.error());
+  // One that was damaged counts as one of a root that is kept.
+  const auto version = note ? read_number<std::uint64_t>(*note, 0) : 0;
   noted_rotation_ = version;
   // Of a root that is still to come: what the kept one trusts goes on to bind.
   if (version > trusted_->root().version) return {};
@@ -114,8 +102,12 @@ Result<void> UpdateCycle::finish_rotation() {
 
 Result<void> UpdateCycle::keep_root(ByteView bytes, bool rotated) {
   const std::uint64_t version = trusted_->root().version;
-  if (rotated && noted_rotation_ != version)
+  if (rotated && noted_rotation_ != version) {
     SHOAL_TRY(store_.write(kRotationNote, as_bytes(std::to_string(version))));
+  } else if (!rotated && noted_rotation_ == version) {
+    // Two roots of one version, of which this is the other: it drops nothing.
+    SHOAL_TRY(store_.remove(kRotationNote));
+  }
   // 5.3.8: kept at once, root by root.
   SHOAL_TRY(store_.write(file_of("root"), bytes));
   // 5.3.11: rotated keys drop what they signed, to recover from a fast-forward attack. Only once
@@ -129,19 +121,19 @@ Result<void> UpdateCycle::update_roots() {
     auto path = fmt::format("{}{}.root.json", metadata_prefix_, trusted_->root().version + 1);
     bool rotated = false;
     auto accept = [&](ByteView bytes) -> Result<void> {
-      // Stricter than 5.3.3, which goes on with a root that is not the newest: what is newer may
-      // revoke its keys.
-      if (count == limits_.roots_per_update)
-        return fail(ErrorKind::too_large,
-                    fmt::format("root version {} is one more than the {} new ones allowed at once",
-                                trusted_->root().version + 1, limits_.roots_per_update),
-                    "Try again: it goes on from here.");
       SHOAL_ASSIGN(rotated, trusted_->update_root(bytes));
       return {};
     };
-    auto bytes = fetch_first(path, limits_.root_bytes, accept);
+    auto bytes = mirrors_.fetch_if_there(path, limits_.root_bytes, accept);
     if (!bytes && bytes.error().kind == ErrorKind::not_found) break;
     if (!bytes) return std::unexpected(std::move(bytes.error()));
+    // Stricter than 5.3.3, which goes on with a root that is not the newest: what is newer may
+    // revoke its keys.
+    if (count == limits_.roots_per_update)
+      return fail(ErrorKind::too_large,
+                  fmt::format("root version {} is one more than the {} new ones allowed at once",
+                              trusted_->root().version, limits_.roots_per_update),
+                  "Try again: it goes on from here.");
     SHOAL_TRY(keep_root(*bytes, rotated));
   }
   // 5.3.10: freeze attack.
@@ -149,9 +141,9 @@ Result<void> UpdateCycle::update_roots() {
 }
 
 Result<void> UpdateCycle::update_timestamp(std::optional<Bytes> fetched) {
-  // What cannot be read, or is of none of the role's keys, does not bind the new one.
-  if (auto kept = store_.read(file_of("timestamp"), limits_.timestamp_bytes))
-    static_cast<void>(trusted_->remember_timestamp(*kept));
+  // What is no timestamp, or of none of the role's keys, does not bind the new one.
+  SHOAL_ASSIGN(auto kept, read_if_kept(file_of("timestamp"), limits_.timestamp_bytes));
+  if (kept) static_cast<void>(trusted_->remember_timestamp(*kept));
   auto freshness = Freshness::same;
   auto accept = [&](ByteView bytes) -> Result<void> {
     SHOAL_ASSIGN(freshness, trusted_->update_timestamp(bytes));
@@ -168,7 +160,8 @@ Result<void> UpdateCycle::update_timestamp(std::optional<Bytes> fetched) {
 }
 
 Result<void> UpdateCycle::update_snapshot() {
-  if (auto kept = store_.read(file_of("snapshot"), limits_.snapshot_bytes)) {
+  SHOAL_ASSIGN(auto kept, read_if_kept(file_of("snapshot"), limits_.snapshot_bytes));
+  if (kept) {
     auto current = trusted_->remember_snapshot(*kept);
     if (current && *current) return {};
   }
@@ -211,6 +204,7 @@ Result<void> UpdateCycle::update(std::optional<Bytes> timestamp) {
   SHOAL_TRY(update_timestamp(std::move(timestamp)));
   SHOAL_TRY(update_snapshot());
   SHOAL_TRY(load_targets({"targets", ""}));
+  SHOAL_TRY(note_roots());
   refreshed_ = true;
   return {};
 }
@@ -222,6 +216,30 @@ Digest UpdateCycle::Kept::digest() const {
   Sha256 all;
   for (const auto* file : {&root, &timestamp, &snapshot, &targets}) all.update(sha256(*file).bytes);
   return all.finish();
+}
+
+Result<std::optional<Bytes>> UpdateCycle::read_if_kept(const std::string& name,
+                                                       std::uint64_t max_bytes) const {
+  auto bytes = store_.read(name, max_bytes);
+  if (bytes) return std::optional(*std::move(bytes));
+  const auto kind = bytes.error().kind;
+  if (kind == ErrorKind::not_found || kind == ErrorKind::too_large) return std::nullopt;
+  return fail(std::move(bytes.error()));
+}
+
+Result<void> UpdateCycle::note_roots() {
+  const auto note = std::to_string(now_.time_since_epoch().count());
+  auto kept = store_.read(kRootsNote, kMaxNoteBytes);
+  if (kept && as_text(*kept) == note) return {};
+  return store_.write(kRootsNote, as_bytes(note));
+}
+
+// Whether newer roots have not been asked for since a day, or since a time that is not known.
+bool UpdateCycle::roots_are_due() const {
+  const auto note = store_.read(kRootsNote, kMaxNoteBytes);
+  if (!note) return true;
+  const UtcSeconds asked(std::chrono::seconds(read_number<std::int64_t>(*note, 0)));
+  return now_ < asked || now_ - asked >= std::chrono::seconds(limits_.roots_asked_seconds);
 }
 
 std::optional<UpdateCycle::Kept> UpdateCycle::read_kept() const {
@@ -249,9 +267,10 @@ Result<bool> UpdateCycle::refresh_if_changed(Seen& seen) {
     SHOAL_TRY(refresh());
     return true;
   }
-  auto served = fetcher_.fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes);
+  auto served = mirrors_.fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes,
+                               [](ByteView) { return Result<void>(); });
   auto kept = read_kept();
-  if (served && kept && std::ranges::equal(*served, kept->timestamp)) {
+  if (served && kept && std::ranges::equal(*served, kept->timestamp) && !roots_are_due()) {
     const auto digest = kept->digest();
     if (digest == seen.kept && now_ < seen.good_until) {
       unchanged_ = digest;

@@ -2,12 +2,11 @@
 // Private to the module; Updater is its face.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
-#include "trust/fetcher.hpp"
 #include "trust/metadata_store.hpp"
+#include "trust/mirrors.hpp"
 #include "trust/seen.hpp"
 #include "trust/verifier.hpp"
 
@@ -28,10 +27,11 @@ class UpdateCycle {
   // Loads one role (kept or fetched) unless it is loaded; after ready().
   Result<const Targets*> load_targets(const DelegationSearch::Step& step);
 
-  // Fetches until `accept` agrees, from one mirror after another; gives the bytes that it accepted,
-  // or the first error. A file that is nowhere is the repository's fault: source_unavailable.
-  using Accept = std::function<Result<void>(ByteView)>;
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
+  // Mirrors::fetch; but a file that is nowhere is the repository's fault: source_unavailable.
+  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes,
+                      const Mirrors::Accept& accept);
+  // Index of the mirror whose bytes were accepted last.
+  std::uint32_t first_mirror() const { return mirrors_.first(); }
 
   const TrustedMetadata* trusted() const { return trusted_ ? &*trusted_ : nullptr; }
   const Limits& limits() const { return limits_; }
@@ -52,16 +52,20 @@ class UpdateCycle {
   Result<void> update_timestamp(std::optional<Bytes> fetched);
   Result<void> update_snapshot();
   Result<void> update(std::optional<Bytes> timestamp);
-  Result<Bytes> fetch_first(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
+  // What is kept under that name; nothing when there is none, or none of such a size. Errors: those
+  // of files. What cannot be read now may be good: going on without it could take the client back.
+  Result<std::optional<Bytes>> read_if_kept(const std::string& name, std::uint64_t max_bytes) const;
+  bool roots_are_due() const;
+  Result<void> note_roots();  // that they were asked for now
   Result<std::uint64_t> bound(const FileMeta& meta, std::uint64_t limit,
                               const std::string& role) const;
   std::string metadata_path(const std::string& role, std::uint64_t version) const;
 
   MetadataStore& store_;
   std::string metadata_prefix_;
-  Fetcher& fetcher_;
   UtcSeconds now_;
   Limits limits_;
+  Mirrors mirrors_;
   std::optional<TrustedMetadata> trusted_;
   std::uint64_t noted_rotation_ = 0;  // the root version in the note that is kept
   bool refreshed_ = false;

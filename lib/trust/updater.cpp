@@ -77,7 +77,7 @@ Result<TargetInfo> Updater::find_target(const std::string& path) {
   SHOAL_TRY(impl_->cycle.ready());
   SHOAL_TRY(RelativePath::parse(path));
   const Limits& limits = impl_->cycle.limits();
-  DelegationSearch search(path);
+  DelegationSearch search(path, limits.delegations_waiting);
   auto good_until = UtcSeconds::max();
   while (auto step = search.next()) {
     // 5.6.7.1: the number of roles looked into is bounded, and how deep they lie.
@@ -103,7 +103,11 @@ Result<TargetInfo> Updater::find_target(const std::string& path) {
       return TargetInfo{path, found->second.length, hashes.sha256.value_or(Digest{}), hashes.sha512,
                         good_until};
     }
-    search.descend(*step, *targets);
+    if (!search.descend(*step, *targets))
+      return fail(ErrorKind::too_large,
+                  fmt::format("find target {}: {} delegates it to more than {} roles", path,
+                              step->role, limits.delegations_waiting),
+                  kTellPublisher);
   }
   // 5.7.2
   return fail(ErrorKind::not_found, fmt::format("the repository has no target {}", path));
@@ -128,6 +132,8 @@ Result<Bytes> Updater::download_target(const TargetInfo& target) {
                                                 "target " + target.path);
                             });
 }
+
+std::uint32_t Updater::first_mirror() const { return impl_->cycle.first_mirror(); }
 
 Result<void> trust_initial_root(const std::filesystem::path& metadata_dir, ByteView root_json,
                                 const Limits& limits) {

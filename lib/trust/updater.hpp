@@ -44,10 +44,10 @@ class Updater {
   // The same in one request when nothing is new, for those who ask often: the timestamp is asked
   // for first, and if it is the one that is kept, byte for byte, and all that is kept still holds,
   // that is the answer (false). Against the order of section 5, a new root alone is thus noticed
-  // only with the next timestamp. Whoever can serve the old timestamp to hide a new root could hide
-  // that root from refresh() too, and no longer: until the timestamp expires.
-  // What `seen` knows, from an Updater before this one, is not even parsed; it is verified once a
-  // target is asked for. An answer of false fills `seen` in; another leaves it.
+  // only with the next timestamp, or after a day (Limits::roots_asked_seconds): then all mirrors
+  // are asked for it, for one of them may hide it behind a timestamp of stolen keys. What `seen`
+  // knows, from an Updater before this one, is not even parsed; it is verified once a target is
+  // asked for. An answer of false fills `seen` in; another leaves it.
   Result<bool> refresh_if_changed(Seen& seen);
   // The roles that the top-level targets delegate to, in their order. Errors: those of refresh().
   Result<std::vector<std::string>> delegated_roles();
@@ -55,6 +55,9 @@ class Updater {
   Result<TargetInfo> find_target(const std::string& path);
   // 5.7: fetches and checks length and hash. Consistent snapshots where the root says so.
   Result<Bytes> download_target(const TargetInfo& target);
+
+  // Index of the mirror whose bytes were accepted last: the first to ask the next time.
+  std::uint32_t first_mirror() const;
 
  private:
   struct Impl;

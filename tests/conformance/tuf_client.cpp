@@ -21,7 +21,7 @@ class CurlFetcher final : public trust::Fetcher {
   CurlFetcher(const CurlFetcher&) = delete;
   CurlFetcher& operator=(const CurlFetcher&) = delete;
 
-  Result<Bytes> fetch(const std::string& url, std::uint64_t max_bytes) override {
+  Result<Bytes> fetch(std::uint32_t, const std::string& url, std::uint64_t max_bytes) override {
     Body body{{}, max_bytes, false};
     curl_easy_reset(curl_);
     curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());

@@ -48,7 +48,7 @@ void try_targets(const trust::Document<trust::Targets>& document, const trust::L
   trust::DelegationSearch search("demo/1.0/release.json");
   while (auto step = search.next()) {
     fuzz::require(search.visited() <= targets.delegations.size() + 1, "each role once");
-    search.descend(*step, targets);
+    if (!search.descend(*step, targets)) return;
   }
   for (const auto& delegation : targets.delegations) {
     require_sound(delegation.keys, limits);

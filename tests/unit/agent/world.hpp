@@ -59,27 +59,17 @@ struct FakeWeb {
   std::vector<std::string> requests;
 };
 
-// Asks one mirror after another, beginning with the one that answered last.
 struct FakeFetcher final : trust::Fetcher {
   FakeFetcher(FakeWeb& of_web, std::vector<std::string> urls)
       : web(of_web), bases(std::move(urls)) {}
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
-    Result<Bytes> answer = fail(ErrorKind::internal, "no mirror");
-    for (std::size_t i = 0; i < bases.size(); ++i) {
-      auto bytes = web.get(bases[preferred], path, max_bytes);
-      if (bytes) return bytes;
-      if (i == 0 || bytes.error().kind == ErrorKind::not_found) answer = std::move(bytes);
-      avoid_last_mirror();
-    }
-    return answer;
+  Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                      std::uint64_t max_bytes) override {
+    return web.get(bases.at(mirror), path, max_bytes);
   }
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases.size()); }
-  void avoid_last_mirror() override { preferred = (preferred + 1) % bases.size(); }
-  std::uint32_t first_mirror() const override { return static_cast<std::uint32_t>(preferred); }
 
   FakeWeb& web;
   std::vector<std::string> bases;
-  std::size_t preferred = 0;
 };
 
 inline std::string random_text(std::size_t size, unsigned seed) {

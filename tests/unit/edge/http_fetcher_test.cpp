@@ -27,29 +27,29 @@ struct HttpFetcherTest : testing::Test {
     return make_http_fetcher(options, stop).value();
   }
   ErrorKind failure(std::uint64_t max_bytes = 1000) {
-    auto result = fetcher->fetch("metadata/1.root.json", max_bytes);
+    auto result = fetcher->fetch(0, "metadata/1.root.json", max_bytes);
     return result ? ErrorKind::internal : result.error().kind;
   }
 };
 
 TEST_F(HttpFetcherTest, fetches_a_file_without_compression_and_says_who_we_are) {
-  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
+  EXPECT_EQ(fetcher->fetch(0, "metadata/1.root.json", 1000).value(), to_bytes("the root"));
   auto headers = server.requests().at(0).headers;
   EXPECT_NE(headers.find("User-Agent: shoal/"), std::string::npos);
   EXPECT_NE(headers.find("Accept-Encoding: identity"), std::string::npos);
 }
 
 TEST_F(HttpFetcherTest, keeps_the_connection) {
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(fetcher->fetch("metadata/1.root.json", 1000));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(fetcher->fetch(0, "metadata/1.root.json", 1000));
   EXPECT_EQ(server.connections(), 1U);
 }
 
 TEST_F(HttpFetcherTest, a_missing_file_is_not_found) {
-  EXPECT_EQ(fetcher->fetch("metadata/2.root.json", 1000).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(fetcher->fetch(0, "metadata/2.root.json", 1000).error().kind, ErrorKind::not_found);
 }
 
 TEST_F(HttpFetcherTest, one_byte_too_many_is_too_large) {
-  EXPECT_TRUE(fetcher->fetch("metadata/1.root.json", 8));
+  EXPECT_TRUE(fetcher->fetch(0, "metadata/1.root.json", 8));
   EXPECT_EQ(failure(7), ErrorKind::too_large);
 }
 
@@ -84,25 +84,13 @@ TEST_F(HttpFetcherTest, nobody_there_is_a_network_error) {
   EXPECT_EQ(failure(), ErrorKind::network);
 }
 
-TEST_F(HttpFetcherTest, the_second_mirror_takes_over_and_stays_preferred) {
-  TestServer second;
-  second.put("f", to_bytes("from the second"));
-  fetcher = make({server.url(), second.url()});
-  EXPECT_EQ(fetcher->fetch("f", 100).value(), to_bytes("from the second"));
-  EXPECT_EQ(fetcher->fetch("f", 100).value(), to_bytes("from the second"));
-  EXPECT_EQ(server.requests().size(), 1U);
-}
-
-TEST_F(HttpFetcherTest, a_mirror_to_avoid_is_asked_last) {
+TEST_F(HttpFetcherTest, asks_the_mirror_that_it_is_told_to) {
   TestServer other;
   other.put("metadata/1.root.json", to_bytes("the other root"));
   fetcher = make({server.url(), other.url()});
   EXPECT_EQ(fetcher->mirrors(), 2U);
-  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
-  fetcher->avoid_last_mirror();
-  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the other root"));
-  fetcher->avoid_last_mirror();
-  EXPECT_EQ(fetcher->fetch("metadata/1.root.json", 1000).value(), to_bytes("the root"));
+  EXPECT_EQ(fetcher->fetch(1, "metadata/1.root.json", 1000).value(), to_bytes("the other root"));
+  EXPECT_EQ(fetcher->fetch(0, "metadata/1.root.json", 1000).value(), to_bytes("the root"));
 }
 
 TEST_F(HttpFetcherTest, all_files_together_have_a_time_limit) {
@@ -111,8 +99,8 @@ TEST_F(HttpFetcherTest, all_files_together_have_a_time_limit) {
   options.all_files_ms = 50;
   fetcher = make_http_fetcher(options).value();
   // Each fetch counts a millisecond at least, so the limit comes after 50 at the latest.
-  auto result = fetcher->fetch("metadata/1.root.json", 1000);
-  for (int i = 0; i < 60 && result; ++i) result = fetcher->fetch("metadata/1.root.json", 1000);
+  auto result = fetcher->fetch(0, "metadata/1.root.json", 1000);
+  for (int i = 0; i < 60 && result; ++i) result = fetcher->fetch(0, "metadata/1.root.json", 1000);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().kind, ErrorKind::network_timeout);
 }

@@ -17,7 +17,8 @@ FakeRepository::FakeRepository() {
   publish();
 }
 
-Result<Bytes> FakeRepository::fetch(const std::string& path, std::uint64_t max_bytes) {
+Result<Bytes> FakeRepository::fetch(std::uint32_t, const std::string& path,
+                                    std::uint64_t max_bytes) {
   requests.push_back(path);
   if (broken.contains(path)) return fail(ErrorKind::network, "connection reset");
   auto file = files.find(path);

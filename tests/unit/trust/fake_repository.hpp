@@ -32,7 +32,8 @@ struct FakeRepository final : Fetcher {
 
   FakeRepository();
 
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override;
+  Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                      std::uint64_t max_bytes) override;
 
   // Signs and serves. publish() is all but the root, versions as they are set.
   void publish_root();

@@ -24,6 +24,22 @@ void recover_from_a_fast_forward(World& world) {
   repository.publish();
 }
 
+// The same, by keys that are added and must sign, too: what the thief signed has a good signature.
+void recover_by_more_keys(World& world) {
+  auto& repository = world.repository;
+  for (std::string role : {"timestamp", "snapshot"}) {
+    auto& keys = repository.keys.at(role);
+    keys.push_back(SigningKey::generate());
+    repository.root.keys[keys.back().id()] = keys.back().public_key();
+    auto& allowed = repository.role_keys(role);
+    allowed.key_ids.push_back(keys.back().id());
+    allowed.threshold = 2;
+  }
+  ++repository.root.version;
+  repository.publish_root();
+  repository.advance();
+}
+
 const Kind kKinds[] = {
     {"new_release", [](World& world) { world.repository.advance(); }},
     {"new_root", [](World& world) { world.advance(); }},
@@ -34,6 +50,7 @@ const Kind kKinds[] = {
        world.advance();
      }},
     {"rotated_timestamp_and_snapshot_keys", recover_from_a_fast_forward},
+    {"added_timestamp_and_snapshot_keys", recover_by_more_keys},
     {"rotated_twice",
      [](World& world) {
        recover_from_a_fast_forward(world);
@@ -95,6 +112,38 @@ TEST_P(Killed, AtAnyChangeOfTheDiskTheClientIsNeitherTakenBackNorStuck) {
   }
 }
 
+// A thief of the online keys went far ahead; the publisher adds keys, and its versions are behind.
+TEST(KilledInARecovery, TheThiefsVersionsAreDroppedAtTheLatestInTheNextCycle) {
+  for (bool only_snapshot : {false, true}) {
+    for (int kill_at = 0; kill_at < 8; ++kill_at) {
+      SCOPED_TRACE(kill_at);
+      World world;
+      const auto honest = world.repository;
+      auto& thief = world.repository;
+      thief.snapshot.version += 1'000'000;
+      thief.timestamp.version += 1'000'000;
+      thief.publish_snapshot();
+      thief.publish_timestamp();
+      ASSERT_TRUE(world.update().has_value());
+      world.repository = honest;
+      if (only_snapshot) {
+        world.repository.rotate("snapshot");
+        ++world.repository.root.version;
+        world.repository.publish_root();
+        world.repository.advance();
+      } else {
+        recover_by_more_keys(world);
+      }
+      world.disk.changes_left = kill_at;
+      static_cast<void>(world.update());
+      world.disk.changes_left = -1;
+      auto done = world.update();
+      ASSERT_TRUE(done.has_value()) << done.error().describe();
+      EXPECT_EQ(world.disk.version_of("timestamp"), 6U);
+    }
+  }
+}
+
 TEST(KilledTwice, AnUpdateFinishesHoweverOftenItIsCutShort) {
   World world;
   ASSERT_TRUE(world.update().has_value());
@@ -121,6 +170,39 @@ TEST(DamagedDisk, FilesThatChangedOnTheDiskAreFetchedAgain) {
       ASSERT_TRUE(done.has_value()) << done.error().describe();
       EXPECT_EQ(world.disk.files[role + ".json"], world.file(role));
     }
+}
+
+// What cannot be read for now may be newer than all that a mirror replays.
+TEST(DamagedDisk, WhatCannotBeReadForNowIsNotDoneWithout) {
+  for (std::string name : {"timestamp.json", "snapshot.json", "rotation"}) {
+    SCOPED_TRACE(name);
+    World world;
+    const auto replayed = world.repository.files;
+    world.repository.advance();
+    ASSERT_TRUE(world.update().has_value());
+    const auto before = world.disk.files;
+    world.repository.files = replayed;
+    world.disk.unreadable = {name};
+    auto refused = world.update();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(world.disk.files, before);
+    world.disk.unreadable.clear();
+    EXPECT_EQ(world.update().error().kind, ErrorKind::metadata_rollback);
+    world.repository.advance();
+    EXPECT_TRUE(world.update().has_value());
+  }
+}
+
+// A note of a rotation that cannot be understood is taken for one that is not finished.
+TEST(DamagedDisk, ANoteThatChangedOnTheDiskIsFinished) {
+  for (std::string note : {std::string(), std::string("x"), std::string(33, '9')}) {
+    World world;
+    ASSERT_TRUE(world.update().has_value());
+    world.disk.files["rotation"] = to_bytes(note);
+    ASSERT_TRUE(world.update().has_value());
+    EXPECT_FALSE(world.disk.files.contains("rotation"));
+    EXPECT_EQ(world.disk.version_of("timestamp"), 5U);
+  }
 }
 
 TEST(DamagedDisk, ARootThatChangedOnTheDiskIsNotUsedAndSaysWhatToDo) {

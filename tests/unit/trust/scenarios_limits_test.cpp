@@ -46,6 +46,31 @@ TEST(Caps, RolesThatNameOrDelegateToNoEndAreRefused) {
   }
 }
 
+TEST(Caps, MetadataOfNoEndOfSmallValuesIsRefusedBeforeItFillsTheMemory) {
+  for (std::string role : kEveryRole) {
+    SCOPED_TRACE(role);
+    World world;
+    world.advance();
+    world.change_signed(role, [](json& body) { body["custom"] = json(2000, json::object()); });
+    World generous = world;
+    EXPECT_TRUE(generous.update().has_value());
+    world.limits.json_values = 2000;
+    expect_kind(world.update(), K::too_large);
+  }
+}
+
+TEST(Caps, NoMoreDelegationsWaitThanAllowedHoweverManyMatch) {
+  World world;
+  for (int i = 0; i < 6; ++i)
+    world.repository.delegate("targets", "other" + std::to_string(i), {"game/*"});
+  world.repository.publish();
+  EXPECT_TRUE(world.update().has_value());
+  world.limits.delegations_waiting = 7;  // "game" and the six
+  EXPECT_TRUE(world.update().has_value());
+  world.limits.delegations_waiting = 6;
+  expect_kind(world.update(), K::too_large);
+}
+
 TEST(Caps, AChainOfDelegationsIsFollowedOnlySoDeep) {
   World world;
   std::string from = "game";
@@ -137,15 +162,15 @@ TEST(TargetPaths, EveryByteThatMeansSomethingInAUrlIsEncoded) {
   EXPECT_THAT(world.repository.requests.back(), ::testing::EndsWith("a%20b%3Fc%23d%252e%26e%2Bf"));
 }
 
-// Mirrors that the fetcher asks in turn.
 struct FakeMirrors final : Fetcher {
-  std::vector<FakeRepository*> mirror;
-  std::size_t current = 0;
-  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes) override {
-    return mirror[current]->fetch(path, max_bytes);
+  std::vector<FakeRepository*> all;
+  std::set<std::uint32_t> asked{};
+  Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                      std::uint64_t max_bytes) override {
+    asked.insert(mirror);
+    return all.at(mirror)->fetch(0, path, max_bytes);
   }
-  std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(mirror.size()); }
-  void avoid_last_mirror() override { current = (current + 1) % mirror.size(); }
+  std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(all.size()); }
 };
 
 TEST(Mirrors, OneThatLagsOrLiesIsLeftForTheNext) {
@@ -159,15 +184,62 @@ TEST(Mirrors, OneThatLagsOrLiesIsLeftForTheNext) {
   for (auto* first : {&lagging, &broken}) {
     World client = world;
     FakeMirrors mirrors;
-    mirrors.mirror = {first, &client.repository};
+    mirrors.all = {first, &client.repository};
     auto done = client.update_from(mirrors);
     ASSERT_TRUE(done.has_value()) << done.error().describe();
     EXPECT_EQ(client.disk.version_of("timestamp"), client.repository.timestamp.version);
-    mirrors.current = 0;
     Updater updater(client.disk, "metadata/", "targets/", mirrors, kNow);
     auto target = updater.find_target("game/file");
     ASSERT_TRUE(target.has_value());
     EXPECT_TRUE(updater.download_target(*target).has_value());
+  }
+}
+
+// A domain that somebody else has now, say: it answers everything, with a page of its own.
+TEST(Mirrors, OneThatAnswersEverythingDoesNotHideThatARootIsTheNewest) {
+  struct Parked final : Fetcher {
+    FakeRepository* honest = nullptr;
+    std::uint32_t parked = 0;
+    std::string page;
+    Result<Bytes> fetch(std::uint32_t mirror, const std::string& path,
+                        std::uint64_t max_bytes) override {
+      if (mirror != parked) return honest->fetch(0, path, max_bytes);
+      if (page.size() > max_bytes) return fail(K::too_large, path);
+      return to_bytes(page);
+    }
+    std::uint32_t mirrors() const override { return 2; }
+  };
+  for (std::uint32_t parked : {0U, 1U}) {
+    for (std::size_t page_bytes : {100U, 1U << 20}) {
+      World world;
+      ASSERT_TRUE(world.update().has_value());
+      world.advance();
+      Parked web;
+      web.honest = &world.repository;
+      web.parked = parked;
+      web.page.assign(page_bytes, ' ');
+      auto done = world.update_from(web);
+      ASSERT_TRUE(done.has_value()) << done.error().describe();
+      EXPECT_EQ(world.disk.version_of("root"), 6U);
+      EXPECT_EQ(world.disk.version_of("game"), 6U);
+    }
+  }
+}
+
+TEST(Mirrors, OneThatLagsDoesNotHideARootThatReplacedTheTimestampsKeys) {
+  World world;
+  ASSERT_TRUE(world.update().has_value());
+  FakeRepository lagging = world.repository;
+  world.repository.rotate("timestamp");
+  world.advance();
+  for (bool lags_first : {true, false}) {
+    World client = world;
+    FakeMirrors mirrors;
+    mirrors.all = {&lagging, &client.repository};
+    if (!lags_first) std::swap(mirrors.all[0], mirrors.all[1]);
+    auto done = client.update_from(mirrors);
+    ASSERT_TRUE(done.has_value()) << done.error().describe();
+    EXPECT_EQ(client.disk.version_of("timestamp"), 6U);
   }
 }
 
@@ -179,10 +251,10 @@ TEST(Mirrors, WhereAllLieTheFirstErrorIsToldAndTheyAreNotAskedForEver) {
   for (auto& liar : liars) {
     liar.files["metadata/timestamp.json"] = to_bytes("{}");
     liar.requests.clear();
-    mirrors.mirror.push_back(&liar);
+    mirrors.all.push_back(&liar);
   }
   expect_kind(world.update_from(mirrors), K::metadata_invalid);
-  EXPECT_EQ(mirrors.current, world.limits.mirrors_asked);
+  EXPECT_EQ(mirrors.asked.size(), world.limits.mirrors_asked);
 }
 
 TEST(MetadataFolder, APlantedLinkIsReplacedAndItsTargetUntouched) {

@@ -259,10 +259,35 @@ TEST_F(Remembering, OfEveryRoleTheDateEndsIt) {
   }
 }
 
-TEST_F(Remembering, AProductThatExpiredIsRefusedThoughNothingIsNew) {
-  world.change_signed("game", [](json& body) { body["expires"] = format_utc(kNow + kDay); });
-  world.disk.files.erase("game.json");
+// A mirror may go on serving a timestamp of stolen keys, good for years, to hide the root that
+// revokes them.
+TEST_F(Remembering, ARootAloneIsNoticedAfterADayThoughTheTimestampIsTheSame) {
+  auto& repository = world.repository;
+  ++repository.root.version;
+  repository.publish_root();
+  world.now = kNow + kDay - std::chrono::seconds(1);
+  EXPECT_EQ(look(world, seen), false);
+  EXPECT_EQ(world.disk.version_of("root"), 5U);
   world.now = kNow + kDay;
+  EXPECT_EQ(look(world, seen), true);
+  EXPECT_EQ(world.disk.version_of("root"), 6U);
+  EXPECT_EQ(look(world, seen), false) << "and a day later the next time";
+}
+
+TEST_F(Remembering, RootsAreAskedForWhenTheNoteOfTheLastTimeIsNoGood) {
+  for (std::string note : {"", "soon", "-5", "99999999999", "18446744073709551616"}) {
+    SCOPED_TRACE(note);
+    world.disk.files["roots-asked"] = to_bytes(note);
+    EXPECT_EQ(look(world, seen), true);
+    EXPECT_EQ(look(world, seen), false);
+  }
+}
+
+TEST_F(Remembering, AProductThatExpiredIsRefusedThoughNothingIsNew) {
+  const auto soon = kNow + std::chrono::hours(12);
+  world.change_signed("game", [&](json& body) { body["expires"] = format_utc(soon); });
+  world.disk.files.erase("game.json");
+  world.now = soon;
   Updater updater(world.disk, "metadata/", "targets/", world.repository, world.now, world.limits);
   ASSERT_EQ(updater.refresh_if_changed(seen), false);
   EXPECT_EQ(updater.find_target("game/file").error().kind, K::metadata_expired);

@@ -18,6 +18,7 @@ Result<void> FakeDisk::change() {
 }
 
 Result<Bytes> FakeDisk::read(const std::string& name, std::uint64_t max_bytes) const {
+  if (unreadable.contains(name)) return fail(ErrorKind::io_error, name + ": too many open files");
   auto file = files.find(name);
   if (file == files.end()) return fail(ErrorKind::not_found, name);
   if (file->second.size() > max_bytes) return fail(ErrorKind::too_large, name);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "fake_repository.hpp"
@@ -19,6 +20,7 @@ struct FakeDisk final : MetadataStore {
   std::map<std::string, Bytes> files;
   int changes_left = -1;  // then the machine has stopped: every change fails; -1: never
   int changes = 0;
+  std::set<std::string> unreadable{};  // by a passing trouble: too many open files, say
 
   Result<Bytes> read(const std::string& name, std::uint64_t max_bytes) const override;
   Result<void> write(const std::string& name, ByteView bytes) override;

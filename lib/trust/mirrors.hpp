@@ -1,0 +1,46 @@
+// One file from one mirror after another, until one gives bytes that are accepted: a mirror that
+// lies, lags or is down costs a request and no more.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <string>
+
+#include "trust/fetcher.hpp"
+#include "trust/limits.hpp"
+
+namespace shoal::trust {
+
+class Mirrors {
+ public:
+  // The fetcher must outlive this. At most Limits::mirrors_asked of its mirrors are asked.
+  Mirrors(Fetcher& fetcher, const Limits& limits);
+
+  using Accept = std::function<Result<void>(ByteView)>;
+  // The bytes that were accepted. Each mirror is asked once, beginning with the one whose bytes
+  // were accepted last. Errors: what the first mirror's bytes were refused for (too_large among
+  // it); where none gave any, not_found if one says so; otherwise the first mirror's trouble;
+  // cancelled at once.
+  Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
+  // The same for a file that may well not exist. That one mirror says so (not_found) weighs more
+  // than bytes that another gives in its place and that are refused: whoever serves such bytes
+  // could have said that it is not there. So a mirror that answers everything with a page of its
+  // own, or means to stop a client, stops nobody while another is honest.
+  Result<Bytes> fetch_if_there(const std::string& path, std::uint64_t max_bytes,
+                               const Accept& accept);
+
+  // Index of the mirror that is asked first.
+  std::uint32_t first() const { return first_; }
+
+ private:
+  struct Failures;
+  std::expected<Bytes, Failures> ask_all(const std::string& path, std::uint64_t max_bytes,
+                                         const Accept& accept);
+
+  Fetcher& fetcher_;
+  std::uint32_t count_;
+  std::uint32_t first_ = 0;
+};
+
+}  // namespace shoal::trust
