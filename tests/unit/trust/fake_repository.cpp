@@ -20,6 +20,7 @@ FakeRepository::FakeRepository() {
 Result<Bytes> FakeRepository::fetch(std::uint32_t, const std::string& path,
                                     std::uint64_t max_bytes) {
   requests.push_back(path);
+  most_asked_for[path] = max_bytes;
   if (broken.contains(path)) return fail(ErrorKind::network, "connection reset");
   auto file = files.find(path);
   if (file == files.end()) return fail(ErrorKind::not_found, path + ": 404");

@@ -19,8 +19,9 @@ struct FakeRepository final : Fetcher {
   // What is served.
   std::map<std::string, Bytes> files;
   std::vector<std::string> requests;
-  std::set<std::string> broken;  // network error
-  bool ignores_limit = false;    // answers with more than it was asked for
+  std::map<std::string, std::uint64_t> most_asked_for;  // bytes, by path
+  std::set<std::string> broken;                         // network error
+  bool ignores_limit = false;                           // answers with more than it was asked for
 
   // What will be signed next.
   Root root;

@@ -68,18 +68,21 @@ const Kind kKinds[] = {
      }},
 };
 
-struct Killed : ::testing::TestWithParam<std::tuple<Kind, bool>> {};
+struct Killed : ::testing::TestWithParam<std::tuple<Kind, bool, bool>> {};
 
 INSTANTIATE_TEST_SUITE_P(Each, Killed,
-                         ::testing::Combine(::testing::ValuesIn(kKinds), ::testing::Bool()),
+                         ::testing::Combine(::testing::ValuesIn(kKinds), ::testing::Bool(),
+                                            ::testing::Bool()),
                          [](const auto& row) {
                            return std::string(std::get<0>(row.param).name) +
-                                  (std::get<1>(row.param) ? "_consistent" : "_plain");
+                                  (std::get<1>(row.param) ? "_consistent" : "_plain") +
+                                  (std::get<2>(row.param) ? "_news" : "");
                          });
 
 TEST_P(Killed, AtAnyChangeOfTheDiskTheClientIsNeitherTakenBackNorStuck) {
-  const auto& [kind, consistent] = GetParam();
+  const auto& [kind, consistent, news] = GetParam();
   World world(consistent);
+  world.asks_for_news = news;
   auto replayed = world.repository.files;  // version 5, which the client has left behind
   world.repository.advance();
   ASSERT_TRUE(world.update().has_value());

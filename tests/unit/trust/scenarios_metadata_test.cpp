@@ -133,23 +133,31 @@ std::vector<Attack> attacks() {
   return rows;
 }
 
-struct RoleFile : ::testing::TestWithParam<std::tuple<const char*, bool>> {
+// Each also as the daemon asks: for news first.
+struct RoleFile : ::testing::TestWithParam<std::tuple<const char*, bool, bool>> {
   std::string role = std::get<0>(GetParam());
-  bool consistent = std::get<1>(GetParam());
+
+  static World world() {
+    World world(std::get<1>(GetParam()));
+    world.asks_for_news = std::get<2>(GetParam());
+    return world;
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Each, RoleFile,
-                         ::testing::Combine(::testing::ValuesIn(kEveryRole), ::testing::Bool()),
+                         ::testing::Combine(::testing::ValuesIn(kEveryRole), ::testing::Bool(),
+                                            ::testing::Bool()),
                          [](const auto& row) {
                            return std::string(std::get<0>(row.param)) +
-                                  (std::get<1>(row.param) ? "_consistent" : "_plain");
+                                  (std::get<1>(row.param) ? "_consistent" : "_plain") +
+                                  (std::get<2>(row.param) ? "_news" : "");
                          });
 
 TEST_P(RoleFile, EveryAttackIsRefusedNamedAndRecoveredFrom) {
   for (const auto& attack : attacks()) {
     if (attack.not_on == role) continue;
     SCOPED_TRACE(attack.name);
-    World world(consistent);
+    World world = RoleFile::world();
     auto first = world.update();
     ASSERT_TRUE(first.has_value()) << first.error().describe();
     world.advance();
@@ -173,7 +181,7 @@ TEST_P(RoleFile, EveryAttackIsRefusedNamedAndRecoveredFrom) {
 }
 
 TEST_P(RoleFile, UnknownMembersAndForeignSignaturesAreKeptAndDoNoHarm) {
-  World world(consistent);
+  World world = RoleFile::world();
   world.advance();
   world.change_signed(role, [](json& body) {
     body["x-future"] = {{"nested", {1, 2, nullptr, true}}};
@@ -189,7 +197,7 @@ TEST_P(RoleFile, UnknownMembersAndForeignSignaturesAreKeptAndDoNoHarm) {
 }
 
 TEST_P(RoleFile, EndlessDataIsCutAlsoWhenTheFetcherLetsItThrough) {
-  World world(consistent);
+  World world = RoleFile::world();
   world.advance();
   world.repository.ignores_limit = true;
   world.file(role).resize((16 << 20) + 1, ' ');

@@ -59,7 +59,10 @@ World::World(bool consistent_snapshot) {
 
 Result<void> World::update_from(Fetcher& fetcher) {
   Updater updater(disk, "metadata/", "targets/", fetcher, now, limits);
-  SHOAL_TRY(updater.refresh());
+  if (asks_for_news)
+    SHOAL_TRY(updater.refresh_if_changed(seen));
+  else
+    SHOAL_TRY(updater.refresh());
   SHOAL_TRY(updater.find_target("game/file"));
   return {};
 }

@@ -38,6 +38,8 @@ struct World {
   FakeDisk disk;
   UtcSeconds now = kNow;
   Limits limits{};
+  bool asks_for_news = false;  // update() begins as a daemon's does, which remembers in `seen`
+  Seen seen{};
 
   // A whole cycle that reads the file of every role: refresh, then "game/file".
   Result<void> update();
