@@ -173,6 +173,70 @@ TEST_F(RepositoriesTest, AMirrorThatDoesNotAnswerIsAskedOnceAndNotInEachCycle) {
   EXPECT_TRUE(machine.products());
 }
 
+TEST_F(RepositoriesTest, TheAdministratorsAddressIsAskedFirstAgainAfterAnHour) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  machine.web.set_fault(Machine::kUrl, "down");
+  ask_until_all_is_known(machine);
+  machine.web.set_fault(Machine::kUrl, "");
+  auto first_asked = [&] {
+    machine.web.take_requests();
+    EXPECT_TRUE(machine.products());
+    return machine.web.take_requests().at(0);
+  };
+  EXPECT_TRUE(first_asked().starts_with(kMirror));
+  machine.clock.shift = std::chrono::hours(1);
+  EXPECT_TRUE(first_asked().starts_with(Machine::kUrl));
+  EXPECT_TRUE(first_asked().starts_with(Machine::kUrl));
+}
+
+TEST_F(RepositoriesTest, HoweverManyAskOneRefreshRunsAndOneWaits) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  ask_until_all_is_known(machine);
+  machine.web.hold(true);
+  machine.web.take_requests();
+  int answers = 0;
+  auto ask = [&] {
+    machine.agent->products([&](const auto& products) { answers += products ? 1 : 0; });
+  };
+  for (int i = 0; i < 20; ++i) ask();
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return machine.web.requests_made() > 0; }));
+  publisher.release("2", {{"data", random_text(100'000, 5)}});  // later asked for, so it is seen
+  for (int i = 0; i < 20; ++i) ask();
+  EXPECT_EQ(machine.web.requests_made(), 1U);
+  machine.web.hold(false);
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return answers == 40; }));
+  auto timestamps = std::ranges::count_if(machine.web.take_requests(), [](const auto& request) {
+    return request.ends_with("timestamp.json");
+  });
+  EXPECT_LE(timestamps, 3);  // the agent's own refresh may be among them
+  EXPECT_EQ(machine.run(ChangeKind::install).version, "2");
+}
+
+TEST_F(RepositoriesTest, ACycleOfARepositoryThatWasRemovedKeepsNothingMore) {
+  Machine machine(publisher, state);
+  machine.add_repository(publisher);
+  ask_until_all_is_known(machine);
+  publisher.release("2", {{"data", random_text(100'000, 5)}});
+  machine.web.take_requests();
+  machine.web.hold(true);
+  std::optional<Result<std::vector<ProductView>>> running, waiting;
+  machine.agent->products([&](auto products) { running = std::move(products); });
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return machine.web.requests_made() > 0; }));
+  machine.agent->products([&](auto products) { waiting = std::move(products); });
+  ASSERT_TRUE(machine.agent->remove_repository(1));
+  EXPECT_TRUE(waiting) << "nobody waits for a refresh that will not be";
+  EXPECT_FALSE(std::filesystem::exists(kept_folder(state)));
+  machine.web.hold(false);
+  ASSERT_TRUE(test::run_until(machine.loop, [&] { return running.has_value(); }));
+  EXPECT_FALSE(std::filesystem::exists(kept_folder(state) / "metadata/timestamp.json"));
+  EXPECT_TRUE(machine.agent->repositories().empty());
+  machine.add_repository(publisher);  // takes the number
+  EXPECT_EQ(machine.agent->repositories().at(0).id, 1);
+  EXPECT_EQ(machine.products()->at(0).channels.at("stable"), "2");
+}
+
 TEST_F(RepositoriesTest, AKeptFileThatWasDamagedIsFetchedAgain) {
   Machine(publisher, state).add_repository(publisher);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(state.path()))

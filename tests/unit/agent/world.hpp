@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -43,8 +44,9 @@ struct FakeWeb {
     return std::exchange(requests, {});
   }
   Result<Bytes> get(const std::string& mirror, const std::string& path, std::uint64_t max_bytes) {
-    std::scoped_lock lock(mutex);
+    std::unique_lock lock(mutex);
     requests.push_back(mirror + ' ' + path);
+    released.wait(lock, [&] { return !holding; });
     const auto& fault = faults[mirror];
     if (down || fault == "down") return fail(ErrorKind::network, mirror + " is unreachable");
     auto bytes = read_file(root / decoded(path), max_bytes);
@@ -54,7 +56,20 @@ struct FakeWeb {
     return bytes;
   }
 
+  // While held, requests are made and not answered.
+  void hold(bool on) {
+    std::scoped_lock lock(mutex);
+    holding = on;
+    released.notify_all();
+  }
+  std::size_t requests_made() {
+    std::scoped_lock lock(mutex);
+    return requests.size();
+  }
+
   std::mutex mutex;  // fetchers are used on jobs' threads
+  std::condition_variable released;
+  bool holding = false;
   std::map<std::string, std::string> faults;
   std::vector<std::string> requests;
 };

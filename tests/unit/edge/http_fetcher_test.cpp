@@ -63,9 +63,26 @@ TEST_F(HttpFetcherTest, a_truncated_body_is_a_network_error) {
   EXPECT_EQ(failure(), ErrorKind::network);
 }
 
+// Each by one of the two limits alone: without it, the test would not end.
 TEST_F(HttpFetcherTest, a_stalled_server_times_out) {
   server.set_fault(Fault::silent);
+  HttpFetcherOptions options;
+  options.base_urls = {server.url()};
+  options.low_speed_seconds = 1;
+  options.total_timeout_ms = options.all_files_ms = 24 * 3600 * 1000;
+  fetcher = make_http_fetcher(options).value();
   EXPECT_EQ(failure(), ErrorKind::network_timeout);
+}
+
+TEST_F(HttpFetcherTest, a_server_that_sends_byte_after_byte_times_out) {
+  server.set_fault(Fault::trickle);
+  HttpFetcherOptions options;
+  options.base_urls = {server.url()};
+  options.low_speed_bytes_per_s = 1;
+  options.low_speed_seconds = 24 * 3600;
+  options.total_timeout_ms = 500;
+  fetcher = make_http_fetcher(options).value();
+  EXPECT_EQ(failure(100 << 20), ErrorKind::network_timeout);
 }
 
 TEST_F(HttpFetcherTest, redirects_in_a_circle_end) {

@@ -183,20 +183,21 @@ bool TestServer::answer_normally(int fd, const Request& request, const Bytes& ob
     head += fmt::format("Content-Range: bytes {}-{}/{}\r\n", begin + shift, end - 1 + shift,
                         object.size() + shift);
   if (fault == Fault::encoded) head += "Content-Encoding: gzip\r\n";
-  head += fault == Fault::endless ? "Connection: close\r\n\r\n"
-                                  : fmt::format("Content-Length: {}\r\n\r\n", body.size());
+  const bool endless = fault == Fault::endless || fault == Fault::trickle;
+  head += endless ? "Connection: close\r\n\r\n"
+                  : fmt::format("Content-Length: {}\r\n\r\n", body.size());
   if (!send_text(fd, head)) return false;
   ByteView view(body);
   if (fault == Fault::truncated || fault == Fault::silent) view = view.first(view.size() / 2);
+  if (fault == Fault::trickle) view = view.first(1);
   if (!send_all(fd, view)) return false;
-  if (fault == Fault::endless)
-    while (!closing_ && send_all(fd, body)) {
-    }
+  while (endless && !closing_ && send_all(fd, view))
+    if (fault == Fault::trickle) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   if (fault == Fault::silent) {
     char c = 0;
     ::recv(fd, &c, 1, 0);  // until the client gives up
   }
-  return fault != Fault::truncated && fault != Fault::endless && fault != Fault::silent;
+  return fault != Fault::truncated && fault != Fault::silent && !endless;
 }
 
 }  // namespace shoal::test

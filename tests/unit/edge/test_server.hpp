@@ -23,6 +23,7 @@ enum class Fault {
   truncated,        // closes half way through the body
   endless,          // a body without length and without end
   silent,           // half of the body, then nothing
+  trickle,          // as endless, a byte at a time
   not_found,        // 404
   not_satisfiable,  // 416
   server_error,     // 503
