@@ -6,6 +6,7 @@
 #include <set>
 
 #include "publish/proposal.hpp"
+#include "publish/proposal_scope.hpp"
 #include "trust/verifier.hpp"
 
 namespace shoal::publish {
@@ -165,6 +166,7 @@ Result<CheckedProposal> check_proposal(const Proposal& proposal) {
     out.roles.push_back(*std::move(role));
   }
   SHOAL_TRY(check_files(proposal, out));
+  SHOAL_TRY(check_scope(proposal, out));
   return out;
 }
 

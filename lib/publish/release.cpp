@@ -10,20 +10,6 @@
 
 namespace shoal::publish {
 
-Result<void> check_product_name(const std::string& product) {
-  SHOAL_TRY(check_name("product", product));
-  std::string lower = product;
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
-  });
-  for (auto reserved : {"root", "targets", "snapshot", "timestamp"})
-    if (lower == reserved)
-      return fail(ErrorKind::invalid_request,
-                  fmt::format("a product cannot be called '{}': metadata has that name", product),
-                  "Choose another product id.");
-  return {};
-}
-
 namespace {
 
 constexpr const char* kDefaultChannel = "stable";

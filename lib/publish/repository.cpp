@@ -57,10 +57,6 @@ Result<content::ChannelList> Repository::channels_of(const std::string& product)
   return read_channels(layout_, state_, product);
 }
 
-trust::Delegation product_delegation(const std::string& product) {
-  return {product, {}, {product + "/*", product + "/*/*"}, {}, true};
-}
-
 Result<trust::Targets*> Repository::edit_product(Edit& edit, const std::string& product,
                                                  KeyStore& keys) {
   if (auto known = state_.products.find(product); known != state_.products.end())

@@ -16,6 +16,7 @@
 #include "publish/key_store.hpp"
 #include "publish/layout.hpp"
 #include "publish/metadata_swap.hpp"
+#include "publish/product.hpp"
 #include "publish/proposal.hpp"
 #include "publish/release_builder.hpp"
 #include "publish/release_deltas.hpp"
@@ -113,11 +114,6 @@ struct ApplyReport {
   // refused once.
   bool seamless = true;
 };
-
-// Errors: invalid_request.
-Result<void> check_product_name(const std::string& product);
-// For the product's paths and nothing else, nor anyone else for them; without keys yet.
-trust::Delegation product_delegation(const std::string& product);
 
 // Makes keys (those that are missing in the store) and an empty repository. Errors: conflict (a
 // repository is there), invalid_request (the keys would be inside the repository, and served).

@@ -139,6 +139,33 @@ ReviewedRole review_role(const CheckedProposal& checked, const CheckedRole& role
   return out;
 }
 
+// Every pattern and every prefix: what is left out here is signed unseen.
+std::string scope_of(const trust::Delegation& entry) {
+  std::vector<std::string> parts;
+  for (const auto& path : entry.paths) parts.push_back(printable(path));
+  for (const auto& prefix : entry.path_hash_prefixes)
+    parts.push_back(fmt::format("all files whose name's hash begins with '{}'", printable(prefix)));
+  auto text = parts.empty() ? "no file" : fmt::format("{}", fmt::join(parts, ", "));
+  return entry.terminating ? text : text + "; others are asked after it (not terminating)";
+}
+
+void compare_order(const trust::Targets* before, const trust::Targets& after,
+                   std::vector<std::string>& out) {
+  if (!before) return;
+  auto common = [](const trust::Targets& of, const trust::Targets& with) {
+    std::set<std::string_view> known;
+    for (const auto& entry : with.delegations) known.insert(entry.role);
+    std::vector<std::string_view> roles;
+    for (const auto& entry : of.delegations)
+      if (known.contains(entry.role)) roles.push_back(entry.role);
+    return roles;
+  };
+  if (common(*before, after) == common(after, *before)) return;
+  std::vector<std::string> names;
+  for (const auto& entry : after.delegations) names.push_back(printable(entry.role));
+  out.push_back(fmt::format("the products are asked in another order: {}", fmt::join(names, ", ")));
+}
+
 void compare_delegations(const trust::Targets* before, const trust::Targets& after,
                          std::vector<std::string>& out) {
   std::map<std::string, const trust::Delegation*> old;
@@ -149,8 +176,7 @@ void compare_delegations(const trust::Targets* before, const trust::Targets& aft
     Party party{entry.keys, after.keys};
     auto known = old.extract(entry.role);
     if (known.empty()) {
-      out.push_back(fmt::format("{}: is new; it speaks for {}", name,
-                                printable(fmt::format("{}", fmt::join(entry.paths, ", ")))));
+      out.push_back(fmt::format("{}: is new; it speaks for {}", name, scope_of(entry)));
       compare_role(name, {}, party, out);
       continue;
     }
@@ -158,19 +184,22 @@ void compare_delegations(const trust::Targets* before, const trust::Targets& aft
     compare_role(name, {earlier.keys, before->keys}, party, out);
     if (earlier.paths != entry.paths || earlier.path_hash_prefixes != entry.path_hash_prefixes ||
         earlier.terminating != entry.terminating)
-      out.push_back(fmt::format("{}: now speaks for {}", name,
-                                printable(fmt::format("{}", fmt::join(entry.paths, ", ")))));
+      out.push_back(fmt::format("{}: now speaks for {} (before: {})", name, scope_of(entry),
+                                scope_of(earlier)));
   }
   for (const auto& [role, entry] : old)
     out.push_back(fmt::format("product {}: is given up", printable(role)));
+  compare_order(before, after, out);
 }
 
 }  // namespace
 
 std::string printable(std::string_view text) {
+  constexpr std::size_t kShown = 200;
   std::string out;
-  for (unsigned char c : text.substr(0, 200))
+  for (unsigned char c : text.substr(0, kShown))
     out += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  if (text.size() > kShown) out += fmt::format("[and {} bytes more]", text.size() - kShown);
   return out;
 }
 

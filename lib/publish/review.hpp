@@ -63,7 +63,8 @@ std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& f
 
 // "12345678 (acid-acorn-…)"
 std::string named_key(const std::string& id, const trust::KeyMap& keys);
-// Printable ASCII only: what comes from a stick must not steer a terminal.
+// Printable ASCII only: what comes from a stick must not steer a terminal. What is too long to be
+// shown whole says so.
 std::string printable(std::string_view text);
 
 }  // namespace shoal::publish

@@ -1,0 +1,108 @@
+// Proposals that were tampered with on their way: what they hold besides is refused or said, before
+// a holder signs it.
+#include <gmock/gmock.h>
+
+#include "ceremony.hpp"
+#include "publish/review.hpp"
+
+namespace shoal::publish {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+struct Tampered : test::Ceremony {
+  // A new product with a team, proposed to the holder of targets beside a product that is there.
+  Proposal new_product(const std::string& product) {
+    EXPECT_TRUE(release("1.0", {"keys"}));
+    DelegateRequest request{product, {make_key("mallory")}, 1, true};
+    auto opened = Repository::open(repository, environment);
+    auto store = keys();
+    auto report = opened->delegate(request, store);
+    EXPECT_TRUE(report && report->proposal);
+    return report->proposal.value();
+  }
+  static void edit(Proposal& proposal, const std::string& role,
+                   const std::function<void(trust::Targets&)>& change) {
+    for (auto& proposed : proposal.roles) {
+      if (proposed.role != role) continue;
+      auto body = trust::parse_targets(proposed.file(), role, {})->body;
+      change(body);
+      proposed.signed_bytes = trust::signed_bytes_of(body);
+      proposed.signatures.clear();
+    }
+  }
+  // Why a proposal with that change is refused; "" when it is not.
+  static std::string refusal(Proposal proposal, const std::string& role,
+                             const std::function<void(trust::Targets&)>& change) {
+    edit(proposal, role, change);
+    auto checked = check_proposal(proposal);
+    if (checked) return "";
+    EXPECT_EQ(checked.error().kind, ErrorKind::metadata_invalid);
+    EXPECT_THAT(checked.error().remedy, HasSubstr("Do not sign it"));
+    return checked.error().message;
+  }
+};
+
+TEST_F(Tampered, AProductCannotSpeakForTheFilesOfOthers) {
+  auto proposal = new_product("evil");
+  EXPECT_EQ(refusal(proposal, "targets", [](auto&) {}), "");
+  auto evil = [](auto change) {
+    return [=](trust::Targets& body) { change(body.delegations.back()); };
+  };
+  auto others = HasSubstr("'evil' would speak for other files than its own");
+  EXPECT_THAT(refusal(proposal, "targets", evil([](auto& entry) {
+                        entry.paths.clear();
+                        entry.path_hash_prefixes = {""};
+                      })),
+              others);
+  EXPECT_THAT(
+      refusal(proposal, "targets", evil([](auto& entry) { entry.paths.push_back("game/*"); })),
+      others);
+  EXPECT_THAT(refusal(proposal, "targets", evil([](auto& entry) { entry.terminating = false; })),
+              others);
+  EXPECT_THAT(refusal(proposal, "targets",
+                      [](auto& body) { body.delegations.front().paths = {"*", "*/*", "*/*/*"}; }),
+              HasSubstr("'game' would speak for other files than its own"));
+  EXPECT_THAT(refusal(proposal, "targets", [](auto& body) { body.delegations[0].role = "a/b"; }),
+              HasSubstr("'a/b' is no name of a product"));
+}
+
+TEST_F(Tampered, AProductCannotBePutBeforeOthers) {
+  EXPECT_THAT(refusal(new_product("evil"), "targets",
+                      [](auto& body) { std::swap(body.delegations[0], body.delegations[1]); }),
+              HasSubstr("in another order than now"));
+}
+
+TEST_F(Tampered, AProductCannotLetOthersSpeakForItsFiles) {
+  EXPECT_THAT(refusal(new_product("evil"), "evil",
+                      [](auto& body) {
+                        auto thief = trust::SigningKey::generate();
+                        auto inner = product_delegation("evil");
+                        inner.role = "inner";
+                        inner.keys.key_ids = {thief.id()};
+                        body.keys[thief.id()] = thief.public_key();
+                        body.delegations.push_back(inner);
+                      }),
+              HasSubstr("'evil' would let others speak for its files"));
+}
+
+TEST(Review, NamesEveryPatternAndPrefixOfAProduct) {
+  trust::Targets before, after;
+  for (auto name : {"a", "b"}) before.delegations.push_back(product_delegation(name));
+  after.delegations = {before.delegations[1], before.delegations[0]};
+  after.delegations[1].terminating = false;
+  after.delegations.push_back({"c", {}, {}, {"", "0f"}, true});
+  after.delegations.push_back({"d", {}, {std::string(500, 'x')}, {}, true});
+  auto lines = describe_targets_change("targets", &before, after);
+  EXPECT_THAT(lines, Contains("the products are asked in another order: b, a, c, d"));
+  EXPECT_THAT(lines, Contains("product a: now speaks for a/*, a/*/*; others are asked after it "
+                              "(not terminating) (before: a/*, a/*/*)"));
+  EXPECT_THAT(lines, Contains("product c: is new; it speaks for all files whose name's hash begins "
+                              "with '', all files whose name's hash begins with '0f'"));
+  EXPECT_THAT(lines, Contains(HasSubstr("xxx[and 300 bytes more]")));
+}
+
+}  // namespace
+}  // namespace shoal::publish
