@@ -87,6 +87,7 @@ struct CheckedProposal {
   std::vector<CheckedRole> roles;
 
   const trust::Root& root() const { return roots.back(); }
+  const trust::Targets* body_in_force(const std::string& role) const;  // null: the role is new
   bool complete() const;
 };
 // Errors: metadata_invalid, signature_invalid, …

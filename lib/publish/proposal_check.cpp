@@ -74,10 +74,8 @@ Result<void> check_in_force(const Proposal& proposal, CheckedProposal& out) {
 }
 
 Result<void> check_next(const CheckedProposal& out, const CheckedRole& role) {
-  auto before = out.in_force.find(role.role);
-  std::uint64_t last = role.role == "root"            ? out.root().version
-                       : before == out.in_force.end() ? 0
-                                                      : before->second.version;
+  const auto* before = out.body_in_force(role.role);
+  std::uint64_t last = role.role == "root" ? out.root().version : before ? before->version : 0;
   if (role.version == last + 1) return {};
   return invalid(fmt::format("'{}' would go from version {} to {}", role.role, last, role.version));
 }
@@ -138,6 +136,11 @@ std::vector<std::string> Party::signed_by(const ProposedRole& document) const {
       out.push_back(signature.key_id);
   }
   return out;
+}
+
+const trust::Targets* CheckedProposal::body_in_force(const std::string& role) const {
+  auto found = in_force.find(role);
+  return found == in_force.end() ? nullptr : &found->second;
 }
 
 bool CheckedProposal::complete() const {

@@ -1,5 +1,5 @@
 // One function for each part of the metadata by which more could be published than a review shows:
-// who speaks for which paths, and in which order they are asked.
+// who speaks for which paths, in which order they are asked, and what the top level itself answers.
 #include "publish/proposal_scope.hpp"
 
 #include <fmt/core.h>
@@ -68,17 +68,38 @@ Result<void> check_order(const Delegations& before, const Delegations& after) {
   return {};
 }
 
+bool is_same_file(const trust::TargetMeta& a, const trust::TargetMeta& b) {
+  return a.length == b.length && a.hashes.sha256 == b.hashes.sha256 &&
+         a.hashes.sha512 == b.hashes.sha512;
+}
+
+// Clients search the top level before any product: a product's file there would take the place of
+// the one that its team signed.
+Result<void> check_top_level(const trust::Targets* before, const trust::Targets& after) {
+  for (const auto& [path, meta] : after.targets) {
+    if (path.find('/') == std::string::npos) continue;
+    if (before) {
+      auto known = before->targets.find(path);
+      if (known != before->targets.end() && is_same_file(known->second, meta)) continue;
+    }
+    return refused(
+        fmt::format("'targets' would publish {} in place of the product's team", printable(path)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_scope(const Proposal&, const CheckedProposal& checked) {
   const Delegations none;
   for (const auto& [role, body] : checked.proposed) {
-    auto in_force = checked.in_force.find(role);
-    const auto& before = in_force == checked.in_force.end() ? none : in_force->second.delegations;
+    const auto* in_force = checked.body_in_force(role);
+    const auto& before = in_force ? in_force->delegations : none;
     if (role != "targets" && !std::ranges::equal(before, body.delegations, is_same))
       return refused(fmt::format("'{}' would let others speak for its files", role));
     SHOAL_TRY(check_paths(before, body.delegations));
     SHOAL_TRY(check_order(before, body.delegations));
+    if (role == "targets") SHOAL_TRY(check_top_level(in_force, body));
   }
   return {};
 }

@@ -192,6 +192,16 @@ void compare_delegations(const trust::Targets* before, const trust::Targets& aft
   compare_order(before, after, out);
 }
 
+// What a change of that file is called in a review; none: it is counted only, since a release.json
+// names it by its hash. The top level has few files, and clients ask it first.
+std::optional<std::string> notable_target(const std::string& role, const std::string& path) {
+  constexpr std::string_view kRelease = "/release.json";
+  if (path.ends_with(kRelease) && role != "targets")
+    return "release " + printable(path.substr(0, path.size() - kRelease.size()));
+  if (role == "targets") return "the file " + printable(path);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -210,10 +220,13 @@ std::string named_key(const std::string& id, const trust::KeyMap& keys) {
 std::vector<std::string> describe_targets_change(const std::string& role,
                                                  const trust::Targets* before,
                                                  const trust::Targets& after) {
-  constexpr std::string_view kRelease = "/release.json";
   std::vector<std::string> out;
   compare_delegations(before, after, out);
   std::size_t added = 0, changed = 0, removed = 0, same = 0;
+  auto say = [&](const char* what, const std::string& path, const std::string& more) {
+    if (auto name = notable_target(role, path))
+      out.push_back(fmt::format("{}: {} {}{}", printable(role), what, *name, more));
+  };
   for (const auto& [path, meta] : after.targets) {
     auto old = before ? before->targets.find(path) : after.targets.end();
     bool known = before && old != before->targets.end();
@@ -221,19 +234,16 @@ std::vector<std::string> describe_targets_change(const std::string& role,
                  old->second.hashes.sha512 == meta.hashes.sha512 &&
                  old->second.length == meta.length;
     ++(equal ? same : known ? changed : added);
-    if (equal || !path.ends_with(kRelease)) continue;
-    out.push_back(fmt::format("{}: {} release {} (release.json has SHA-256 {})", printable(role),
-                              known ? "CHANGES" : "adds",
-                              printable(path.substr(0, path.size() - kRelease.size())),
-                              meta.hashes.sha256 ? meta.hashes.sha256->hex() : "none"));
+    if (!equal)
+      say(known ? "CHANGES" : "adds", path,
+          fmt::format(" ({} has SHA-256 {})", printable(path.substr(path.rfind('/') + 1)),
+                      meta.hashes.sha256 ? meta.hashes.sha256->hex() : "none"));
   }
   if (before)
     for (const auto& [path, meta] : before->targets) {
       if (after.targets.contains(path)) continue;
       ++removed;
-      if (path.ends_with(kRelease))
-        out.push_back(fmt::format("{}: removes release {}", printable(role),
-                                  printable(path.substr(0, path.size() - kRelease.size()))));
+      say("removes", path, "");
     }
   out.push_back(fmt::format("{}: {} files new, {} changed, {} removed, {} as they were",
                             printable(role), added, changed, removed, same));
@@ -268,9 +278,7 @@ Review review_proposal(const Proposal& proposal, const CheckedProposal& checked,
   review.kind = checked.kind;
   if (checked.new_root) review_root(checked, review);
   for (const auto& [role, body] : checked.proposed) {
-    auto before = checked.in_force.find(role);
-    auto lines = describe_next_version(
-        role, before == checked.in_force.end() ? nullptr : &before->second, body);
+    auto lines = describe_next_version(role, checked.body_in_force(role), body);
     review.changes.insert(review.changes.end(), lines.begin(), lines.end());
   }
   for (auto& line : describe_channels(proposal.files)) review.changes.push_back(std::move(line));

@@ -88,6 +88,24 @@ TEST_F(Tampered, AProductCannotLetOthersSpeakForItsFiles) {
               HasSubstr("'evil' would let others speak for its files"));
 }
 
+TEST_F(Tampered, TheTopLevelCannotAnswerForAProduct) {
+  auto proposal = new_product("other");
+  const auto forged = trust::describe_target(to_bytes("{}"));
+  EXPECT_THAT(refusal(proposal, "targets",
+                      [&](auto& body) { body.targets["game/channels.json"] = forged; }),
+              HasSubstr("'targets' would publish game/channels.json in place of"));
+  edit(proposal, "targets", [&](auto& body) {
+    body.targets["repository.json"] = forged;
+    body.targets["more.json"] = forged;
+  });
+  auto review = review_proposal(proposal, check_proposal(proposal).value(), environment.now);
+  auto says = [&](const std::string& words) {
+    EXPECT_THAT(review.changes, Contains(HasSubstr(words + forged.hashes.sha256->hex())));
+  };
+  says("targets: CHANGES the file repository.json (repository.json has SHA-256 ");
+  says("targets: adds the file more.json (more.json has SHA-256 ");
+}
+
 TEST(Review, NamesEveryPatternAndPrefixOfAProduct) {
   trust::Targets before, after;
   for (auto name : {"a", "b"}) before.delegations.push_back(product_delegation(name));
