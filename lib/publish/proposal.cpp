@@ -74,6 +74,18 @@ Result<ProposedRole> parse_role(const json& object) {
   return out;
 }
 
+Result<std::map<std::string, Bytes>> parse_files(const json& document, const char* name) {
+  SHOAL_ASSIGN(const auto* files, member(document, name, json::value_t::object));
+  if (files->size() > kMaxProposalFiles) return invalid("it holds too many files");
+  std::map<std::string, Bytes> out;
+  for (const auto& [path, text] : files->items()) {
+    if (!text.is_string()) return invalid("a file is not a string");
+    SHOAL_TRY(RelativePath::parse(path));
+    out[path] = to_bytes(text.get_ref<const std::string&>());
+  }
+  return out;
+}
+
 Result<void> parse_roles(const json& list, Proposal& out) {
   if (list.empty() || list.size() > kMaxProposalRoles)
     return invalid(fmt::format("it proposes {} roles", list.size()));
@@ -117,15 +129,19 @@ Bytes format_proposal(const Proposal& proposal) {
   json roles = json::array();
   for (const auto& role : proposal.roles)
     roles.push_back({{"role", role.role}, {"metadata", embedded(role.file())}});
-  json files = json::object();
-  for (const auto& [path, bytes] : proposal.files) files[path] = as_text(bytes);
+  auto texts = [](const std::map<std::string, Bytes>& files) {
+    json out = json::object();
+    for (const auto& [path, bytes] : files) out[path] = as_text(bytes);
+    return out;
+  };
   json document = {{"format", kFormat},
                    {"format_version", kFormatVersion},
                    {"kind", name_of(proposal.kind)},
                    {"roots", std::move(roots)},
                    {"in_force", std::move(in_force)},
                    {"proposed", std::move(roles)},
-                   {"files", std::move(files)}};
+                   {"files", texts(proposal.files)},
+                   {"files_in_force", texts(proposal.files_in_force)}};
   return to_bytes(document.dump(1) + "\n");
 }
 
@@ -156,13 +172,8 @@ Result<Proposal> parse_proposal(ByteView file) {
     SHOAL_TRY(check_role_name(role));
     SHOAL_ASSIGN(out.in_force[role], metadata_bytes(metadata));
   }
-  SHOAL_ASSIGN(const auto* files, member(document, "files", json::value_t::object));
-  if (files->size() > kMaxProposalFiles) return invalid("it holds too many files");
-  for (const auto& [path, text] : files->items()) {
-    if (!text.is_string()) return invalid("a file is not a string");
-    SHOAL_TRY(RelativePath::parse(path));
-    out.files[path] = to_bytes(text.get_ref<const std::string&>());
-  }
+  SHOAL_ASSIGN(out.files, parse_files(document, "files"));
+  SHOAL_ASSIGN(out.files_in_force, parse_files(document, "files_in_force"));
   SHOAL_ASSIGN(const auto* proposed, member(document, "proposed", json::value_t::array));
   SHOAL_TRY(parse_roles(*proposed, out));
   return out;

@@ -40,6 +40,7 @@ struct Proposal {
   std::map<std::string, Bytes> in_force;  // by role: the metadata that the proposed replaces
   std::vector<ProposedRole> roles;        // what is to be published
   std::map<std::string, Bytes> files;     // small new targets by path, for the review
+  std::map<std::string, Bytes> files_in_force;  // those that they replace
 
   const ProposedRole* find(std::string_view role) const;
 };

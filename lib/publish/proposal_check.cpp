@@ -108,10 +108,11 @@ Result<CheckedRole> check_targets_role(const ProposedRole& proposed, CheckedProp
   return role;
 }
 
-// What is said about a small file must be about the very file that would be published.
-Result<void> check_files(const Proposal& proposal, const CheckedProposal& out) {
-  for (const auto& [path, bytes] : proposal.files) {
-    bool named = std::ranges::any_of(out.proposed, [&](const auto& role) {
+// What is said about a small file must be about the very file that would be published, or is.
+Result<void> check_files(const std::map<std::string, Bytes>& files,
+                         const std::map<std::string, trust::Targets>& roles) {
+  for (const auto& [path, bytes] : files) {
+    bool named = std::ranges::any_of(roles, [&](const auto& role) {
       auto target = role.second.targets.find(path);
       return target != role.second.targets.end() &&
              trust::check_file(bytes, target->second.length, target->second.hashes, path);
@@ -168,7 +169,8 @@ Result<CheckedProposal> check_proposal(const Proposal& proposal) {
     if (role->before) role->signed_before = role->before->signed_by(*proposed).size();
     out.roles.push_back(*std::move(role));
   }
-  SHOAL_TRY(check_files(proposal, out));
+  SHOAL_TRY(check_files(proposal.files, out.proposed));
+  SHOAL_TRY(check_files(proposal.files_in_force, out.in_force));
   SHOAL_TRY(check_scope(proposal, out));
   return out;
 }

@@ -1,5 +1,6 @@
 // One function for each part of the metadata by which more could be published than a review shows:
-// who speaks for which paths, in which order they are asked, and what the top level itself answers.
+// who speaks for which paths, in which order they are asked, what the top level itself answers, and
+// where channels point.
 #include "publish/proposal_scope.hpp"
 
 #include <fmt/core.h>
@@ -7,8 +8,10 @@
 #include <algorithm>
 #include <map>
 
+#include "content/repository_info.hpp"
 #include "publish/product.hpp"
 #include "publish/review.hpp"
+#include "trust/verifier.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -16,6 +19,13 @@ namespace {
 std::unexpected<Error> refused(std::string why) {
   return fail(ErrorKind::metadata_invalid, "proposal: " + std::move(why),
               "Do not sign it, and ask whoever made it: no command of shoal-publish does that.");
+}
+
+std::unexpected<Error> incomplete(const std::string& role, std::string_view what) {
+  return fail(ErrorKind::metadata_invalid,
+              fmt::format("proposal: {} of '{}' is not in it, so that nobody can tell what changes",
+                          what, role),
+              "Do not sign it: ask for the proposal anew, from whoever runs the repository.");
 }
 
 bool same_scope(const trust::Delegation& a, const trust::Delegation& b) {
@@ -88,18 +98,62 @@ Result<void> check_top_level(const trust::Targets* before, const trust::Targets&
   return {};
 }
 
+// What it would replace, without which the new would look like all there is.
+Result<void> check_replaced(const CheckedProposal& checked, const std::string& role) {
+  if (checked.body_in_force(role)) return {};
+  const auto* targets = checked.body_in_force("targets");
+  bool is_there = !targets || role == "targets" ||
+                  std::ranges::find(targets->delegations, role, &trust::Delegation::role) !=
+                      targets->delegations.end();
+  if (is_there) return incomplete(role, "the metadata in force");
+  return {};
+}
+
+// The file with those bytes, as the metadata has it; null when it is not among them.
+const Bytes* find_file(const std::map<std::string, Bytes>& files, const std::string& path,
+                       const trust::TargetMeta& meta) {
+  auto file = files.find(path);
+  bool right =
+      file != files.end() && trust::check_file(file->second, meta.length, meta.hashes, path);
+  return right ? &file->second : nullptr;
+}
+
+// Which versions clients install: where that changes, both lists must be there to be compared.
+Result<void> check_channels(const Proposal& proposal, const std::string& product,
+                            const trust::Targets* before, const trust::Targets& after) {
+  const auto path = content::channels_target(product);
+  auto proposed = after.targets.find(path);
+  if (proposed == after.targets.end())
+    return refused(fmt::format("'{}' would have no list of channels", product));
+  const auto& meta = proposed->second;
+  const bool known = before && before->targets.contains(path);
+  if (known && is_same_file(before->targets.at(path), meta)) return {};
+  const auto* list = find_file(proposal.files, path, meta);
+  if (!list) return incomplete(product, "the new list of channels");
+  if (auto parsed = content::parse_channels(*list); !parsed)
+    return refused(fmt::format("the list of channels of '{}' cannot be read: {}", product,
+                               parsed.error().message));
+  if (known && !find_file(proposal.files_in_force, path, before->targets.at(path)))
+    return incomplete(product, "the list of channels in force");
+  return {};
+}
+
 }  // namespace
 
-Result<void> check_scope(const Proposal&, const CheckedProposal& checked) {
+Result<void> check_scope(const Proposal& proposal, const CheckedProposal& checked) {
   const Delegations none;
   for (const auto& [role, body] : checked.proposed) {
+    SHOAL_TRY(check_replaced(checked, role));
     const auto* in_force = checked.body_in_force(role);
     const auto& before = in_force ? in_force->delegations : none;
     if (role != "targets" && !std::ranges::equal(before, body.delegations, is_same))
       return refused(fmt::format("'{}' would let others speak for its files", role));
     SHOAL_TRY(check_paths(before, body.delegations));
     SHOAL_TRY(check_order(before, body.delegations));
-    if (role == "targets") SHOAL_TRY(check_top_level(in_force, body));
+    if (role == "targets")
+      SHOAL_TRY(check_top_level(in_force, body));
+    else
+      SHOAL_TRY(check_channels(proposal, role, in_force, body));
   }
   return {};
 }

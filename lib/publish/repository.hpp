@@ -172,6 +172,8 @@ class Repository {
 
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
+  // The lists of channels that the edit's files replace, by target path.
+  Result<std::map<std::string, Bytes>> channels_in_force(const Edit& edit) const;
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;
   // The edited roles at their next versions, not signed yet; `next` takes them over.
   std::vector<ProposedRole> next_roles(const Edit& edit, State& next) const;

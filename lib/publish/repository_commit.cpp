@@ -84,6 +84,10 @@ void add_signers(SigningNotice& notice, const std::string& role, const Signers& 
   }
 }
 
+bool is_channel_list(const std::string& path) {
+  return path == content::channels_target(path.substr(0, path.find('/')));
+}
+
 // A role's metadata in that state; null when it is not there.
 const trust::Targets* body_of(const State& state, const std::string& role) {
   if (role == "targets") return &state.targets;
@@ -107,7 +111,8 @@ Result<void> Repository::announce(const std::vector<ProposedRole>& roles, const 
     SHOAL_ASSIGN(auto signers, keys.signers(party.role));
     add_signers(notice, role.role, signers);
   }
-  for (auto& line : describe_channels(files)) notice.changes.push_back(std::move(line));
+  SHOAL_ASSIGN(auto replaced, channels_in_force(edit));
+  for (auto& line : describe_channels(replaced, files)) notice.changes.push_back(std::move(line));
   if (published) {
     SHOAL_ASSIGN(auto snapshot, keys.signers(next.root.snapshot));
     add_signers(notice, "snapshot", snapshot);
@@ -216,9 +221,17 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   return std::nullopt;
 }
 
+Result<std::map<std::string, Bytes>> Repository::channels_in_force(const Edit& edit) const {
+  std::map<std::string, Bytes> out;
+  for (const auto& file : edit.files) {
+    if (!is_channel_list(file.path) || !state_.find(file.path)) continue;
+    SHOAL_ASSIGN(out[file.path], read_target(layout_, state_, file.path));
+  }
+  return out;
+}
+
 Result<Proposal> Repository::leave_proposal(const Edit& edit,
                                             std::vector<ProposedRole> roles) const {
-  constexpr std::uint64_t kMaxShownBytes = 256 << 10;
   Proposal proposal;
   proposal.kind = ProposalKind::product;
   SHOAL_ASSIGN(proposal.roots, published_roots(layout_, state_));
@@ -227,9 +240,8 @@ Result<Proposal> Repository::leave_proposal(const Edit& edit,
     if (role.role != "targets" && state_.products.contains(role.role))
       SHOAL_TRY(add_in_force(layout_, state_, role.role, proposal));
   for (const auto& file : edit.files)
-    if (file.path == content::channels_target(file.path.substr(0, file.path.find('/'))) &&
-        file.bytes.size() <= kMaxShownBytes)
-      proposal.files[file.path] = file.bytes;
+    if (is_channel_list(file.path)) proposal.files[file.path] = file.bytes;
+  SHOAL_ASSIGN(proposal.files_in_force, channels_in_force(edit));
   proposal.roles = std::move(roles);
   // Kept here too, so that nothing that it names is cleaned away before it is applied.
   SHOAL_TRY(make_directories(layout_.pending()));

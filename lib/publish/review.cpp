@@ -192,6 +192,25 @@ void compare_delegations(const trust::Targets* before, const trust::Targets& aft
   compare_order(before, after, out);
 }
 
+void compare_channels(const std::string& product, const content::ChannelList& before,
+                      const content::ChannelList& after, std::vector<std::string>& out) {
+  for (const auto& [channel, version] : after.channels) {
+    auto old = before.channels.find(channel);
+    if (old == before.channels.end())
+      out.push_back(fmt::format("{}: channel {} points at {}", product, channel, version));
+    else if (old->second != version)
+      out.push_back(fmt::format("{}: channel {} points at {} (before: {})", product, channel,
+                                version, old->second));
+  }
+  for (const auto& [channel, version] : before.channels)
+    if (!after.channels.contains(channel))
+      out.push_back(
+          fmt::format("{}: channel {} is given up (before: {})", product, channel, version));
+  for (const auto& version : before.versions)
+    if (std::ranges::find(after.versions, version) == after.versions.end())
+      out.push_back(fmt::format("{}: version {} is no longer listed", product, version));
+}
+
 // What a change of that file is called in a review; none: it is counted only, since a release.json
 // names it by its hash. The top level has few files, and clients ask it first.
 std::optional<std::string> notable_target(const std::string& role, const std::string& path) {
@@ -259,16 +278,22 @@ std::vector<std::string> describe_next_version(const std::string& role,
   return out;
 }
 
-std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& files) {
+std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& before,
+                                           const std::map<std::string, Bytes>& after) {
   std::vector<std::string> out;
-  for (const auto& [path, bytes] : files) {
+  for (const auto& [path, bytes] : after) {
     auto product = path.substr(0, path.find('/'));
     if (path != content::channels_target(product)) continue;
     auto list = content::parse_channels(bytes);
-    if (!list) continue;
-    for (const auto& [channel, version] : list->channels)
-      out.push_back(
-          fmt::format("{}: channel {} points at {}", printable(product), channel, version));
+    if (!list) {
+      out.push_back(printable(product) + ": its list of channels cannot be read");
+      continue;
+    }
+    auto replaced = before.find(path);
+    auto old = replaced == before.end()
+                   ? content::ChannelList{}
+                   : content::parse_channels(replaced->second).value_or(content::ChannelList{});
+    compare_channels(printable(product), old, *list, out);
   }
   return out;
 }
@@ -281,7 +306,8 @@ Review review_proposal(const Proposal& proposal, const CheckedProposal& checked,
     auto lines = describe_next_version(role, checked.body_in_force(role), body);
     review.changes.insert(review.changes.end(), lines.begin(), lines.end());
   }
-  for (auto& line : describe_channels(proposal.files)) review.changes.push_back(std::move(line));
+  for (auto& line : describe_channels(proposal.files_in_force, proposal.files))
+    review.changes.push_back(std::move(line));
   if (checked.new_root) review_clients(checked, review);
   warn(checked, now, review);
   for (const auto& role : checked.roles)

@@ -58,8 +58,9 @@ std::vector<std::string> describe_targets_change(const std::string& role,
 std::vector<std::string> describe_next_version(const std::string& role,
                                                const trust::Targets* before,
                                                const trust::Targets& after);
-// What channels point at, as far as their lists are among the files (by target path).
-std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& files);
+// How lists of channels change, as far as they are among the files (by target path).
+std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& before,
+                                           const std::map<std::string, Bytes>& after);
 
 // "12345678 (acid-acorn-…)"
 std::string named_key(const std::string& id, const trust::KeyMap& keys);

@@ -23,6 +23,21 @@ struct Tampered : test::Ceremony {
     EXPECT_TRUE(report && report->proposal);
     return report->proposal.value();
   }
+  // The channel stable goes back to 1.0, proposed to Erin.
+  Proposal rollback() {
+    EXPECT_TRUE(release("1.0", {"keys"}));
+    EXPECT_TRUE(release("2.0", {"keys"}));
+    {
+      auto opened = Repository::open(repository, environment);
+      auto store = keys();
+      EXPECT_TRUE(opened->set_channel("game", "stable", "2.0", store)->changed);
+    }
+    for (auto name : {"dana", "erin"}) make_key(name);
+    EXPECT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+    auto opened = Repository::open(repository, environment);
+    auto store = keys({"keys"});
+    return opened->set_channel("game", "stable", "1.0", store, true)->proposal.value();
+  }
   static void edit(Proposal& proposal, const std::string& role,
                    const std::function<void(trust::Targets&)>& change) {
     for (auto& proposed : proposal.roles) {
@@ -104,6 +119,59 @@ TEST_F(Tampered, TheTopLevelCannotAnswerForAProduct) {
   };
   says("targets: CHANGES the file repository.json (repository.json has SHA-256 ");
   says("targets: adds the file more.json (more.json has SHA-256 ");
+}
+
+TEST_F(Tampered, WhereChannelsPointCannotBeHiddenFromWhoSigns) {
+  auto proposal = parse_proposal(format_proposal(rollback())).value();
+  auto review = review_proposal(proposal, check_proposal(proposal).value(), environment.now);
+  EXPECT_THAT(review.changes, Contains("game: channel stable points at 1.0 (before: 2.0)"));
+  auto refusal = [](const Proposal& tampered) {
+    auto checked = check_proposal(tampered);
+    EXPECT_FALSE(checked);
+    return checked ? Error{} : checked.error();
+  };
+  auto without = proposal;
+  without.files.clear();
+  EXPECT_THAT(refusal(without).message,
+              HasSubstr("the new list of channels of 'game' is not in it"));
+  EXPECT_THAT(refusal(without).remedy, HasSubstr("ask for the proposal anew"));
+  without = proposal;
+  without.files_in_force.clear();
+  EXPECT_THAT(refusal(without).message, HasSubstr("the list of channels in force of 'game'"));
+  without = proposal;
+  without.files_in_force = without.files;
+  EXPECT_EQ(refusal(without).kind, ErrorKind::metadata_invalid);
+  without = proposal;
+  edit(without, "game", [](auto& body) { body.targets.erase("game/channels.json"); });
+  without.files.clear();
+  EXPECT_THAT(refusal(without).message, HasSubstr("'game' would have no list of channels"));
+  without = proposal;
+  without.in_force.erase("game");
+  edit(without, "game", [](auto& body) { body.version = 1; });
+  without.files_in_force.clear();
+  EXPECT_THAT(refusal(without).message, HasSubstr("the metadata in force of 'game'"));
+  without = proposal;
+  without.files["game/channels.json"] = to_bytes("{}");
+  edit(without, "game", [](auto& body) {
+    body.targets["game/channels.json"] = trust::describe_target(to_bytes("{}"));
+  });
+  EXPECT_THAT(refusal(without).message, HasSubstr("channels of 'game' cannot be read"));
+}
+
+TEST(Review, SaysWhatOfAListOfChannelsChanges) {
+  content::ChannelList before{{{"stable", "1"}, {"beta", "2"}, {"old", "1"}}, {"1", "2"}};
+  content::ChannelList after{{{"stable", "2"}, {"beta", "2"}, {"new", "2"}}, {"2"}};
+  auto list = [](const content::ChannelList& channels) {
+    return std::map<std::string, Bytes>{
+        {"game/channels.json", to_bytes(content::format_channels(channels))}};
+  };
+  EXPECT_THAT(describe_channels(list(before), list(after)),
+              ::testing::ElementsAre("game: channel new points at 2",
+                                     "game: channel stable points at 2 (before: 1)",
+                                     "game: channel old is given up (before: 1)",
+                                     "game: version 1 is no longer listed"));
+  EXPECT_THAT(describe_channels(list(after), list(after)), ::testing::IsEmpty());
+  EXPECT_THAT(describe_channels({}, list(after)), Contains("game: channel stable points at 2"));
 }
 
 TEST(Review, NamesEveryPatternAndPrefixOfAProduct) {
