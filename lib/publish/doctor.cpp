@@ -11,6 +11,7 @@
 #include "publish/proposal.hpp"
 #include "publish/review.hpp"
 #include "publish/root_change.hpp"
+#include "publish/root_copy.hpp"
 #include "publish/root_proposal.hpp"
 #include "publish/state.hpp"
 #include "trust/fingerprint.hpp"
@@ -169,7 +170,7 @@ class Doctor {
 
   void check_old_roots() {
     auto roots = published_roots(layout_, state_);
-    if (!roots) return;
+    if (!roots) return;  // the newest cannot be read: check_root_copy() says so
     std::uint64_t from = state_.root.version;
     for (std::size_t i = roots->size() - 1; i > 0; --i) {
       auto older = trust::TrustedMetadata::begin((*roots)[i - 1], UtcSeconds{}, trust::Limits{});
@@ -214,12 +215,27 @@ class Doctor {
   }
 
   void check_root_copy() {
-    constexpr trust::Limits kLimits{};
-    auto copy = read_file(layout_.root_copy(), kLimits.root_bytes);
-    auto newest = read_file(layout_.metadata(state_.root.version, "root"), kLimits.root_bytes);
-    if (copy && newest && *copy != *newest)
-      find(Severity::warning, "root", "root.json is not the newest root",
-           "Copy the newest metadata/N.root.json over it.");
+    const auto numbered = "metadata/" + metadata_name(state_.root.version, "root");
+    switch (compare_root_copies(layout_, state_)) {
+      case RootCopies::same:
+        return;
+      case RootCopies::copy_is_older:
+        return find(Severity::warning, "root", "root.json is not the newest root",
+                    fmt::format("Copy {} over it.", numbered));
+      case RootCopies::numbered_is_lost:
+        return find(Severity::breaks, "root",
+                    fmt::format("{} is missing: clients on older roots cannot follow", numbered),
+                    fmt::format("Copy root.json to {}.", numbered));
+      case RootCopies::numbered_is_wrong:
+        return find(Severity::breaks, "root",
+                    fmt::format("{} is damaged: clients on older roots cannot follow", numbered),
+                    fmt::format("Copy root.json over {}.", numbered));
+      case RootCopies::two_roots:
+        return find(
+            Severity::breaks, "root",
+            fmt::format("root.json and {} are two different roots, both of them signed", numbered),
+            "Find out which one clients have, and copy it over the other.");
+    }
   }
 
   void check_pending() {
@@ -259,7 +275,9 @@ Result<DoctorReport> diagnose(const std::filesystem::path& repository, UtcSecond
   Layout layout(repository);
   auto state = load_state(layout);
   if (state) return Doctor(layout, *state, now, keys).run();
-  if (state.error().kind == ErrorKind::not_found && !std::filesystem::exists(layout.timestamp()))
+  std::error_code ignored;
+  if (!std::filesystem::exists(layout.timestamp(), ignored) &&
+      !std::filesystem::exists(layout.root_copy(), ignored))
     return std::unexpected(std::move(state.error()));
   DoctorReport report;
   report.findings.push_back(

@@ -10,7 +10,9 @@
 #include <cerrno>
 
 #include "publish/cleanup.hpp"
-#include "publish/root_apply.hpp"
+#include "publish/review.hpp"
+#include "publish/root_change.hpp"
+#include "publish/root_copy.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -40,7 +42,7 @@ Result<Repository> Repository::open(const std::filesystem::path& root, Environme
         "Make one with 'shoal-publish init'.");
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
   SHOAL_ASSIGN(auto state, load_state(layout));
-  SHOAL_TRY(renew_root_copy(layout, state));
+  SHOAL_TRY(restore_root_copies(layout, state));
   SHOAL_TRY(remove_staged_metadata(layout));
   SHOAL_TRY(remove_unfinished(layout, state));
   return Repository(std::move(layout), std::move(lock), std::move(state), std::move(environment));

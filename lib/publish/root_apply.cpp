@@ -5,8 +5,6 @@
 // signatures can be added; a new snapshot and its timestamp are signed by the old keys and the new.
 // Where the old ones are lost no order will do, and all of it takes effect as one step
 // (metadata_swap.hpp).
-#include "publish/root_apply.hpp"
-
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -91,13 +89,6 @@ Result<void> check_targets_here(const Layout& layout, const State& state,
 }
 
 }  // namespace
-
-Result<void> renew_root_copy(const Layout& layout, const State& state) {
-  SHOAL_ASSIGN(auto newest,
-               read_file(layout.metadata(state.root.version, "root"), kLimits.root_bytes));
-  SHOAL_ASSIGN(auto copy, read_file(layout.root_copy(), kLimits.root_bytes));
-  return copy == newest ? Result<void>{} : write_file_atomic(layout.root_copy(), newest);
-}
 
 Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) {
   SHOAL_ASSIGN(auto report, proposal.kind == ProposalKind::root ? apply_root(proposal, keys)

@@ -13,13 +13,11 @@ namespace {
 constexpr trust::Limits kLimits{};
 
 Result<trust::TrustedMetadata> load_roots(const Layout& layout) {
-  auto first = read_file(layout.root_copy(), kLimits.root_bytes);
-  if (!first && first.error().kind == ErrorKind::not_found)
-    return fail(ErrorKind::not_found,
-                fmt::format("{} is not a repository: it has no root.json", layout.root().native()),
-                "Make one with 'shoal-publish init'.");
-  if (!first) return std::unexpected(std::move(first.error()));
-  SHOAL_ASSIGN(auto trusted, trust::TrustedMetadata::begin(*first, UtcSeconds{}, kLimits));
+  SHOAL_ASSIGN(auto first, read_file(layout.root_copy(), kLimits.root_bytes));
+  auto trusted = trust::TrustedMetadata::begin(first, UtcSeconds{}, kLimits);
+  if (!trusted)
+    return fail(trusted.error().kind, fmt::format("root.json: {}", trusted.error().message),
+                "Copy the newest metadata/N.root.json over it.");
   while (true) {
     auto next = read_file(layout.metadata(trusted.root().version + 1, "root"), kLimits.root_bytes);
     if (!next && next.error().kind == ErrorKind::not_found) return trusted;

@@ -18,6 +18,7 @@ using test::no_passphrase;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 TEST_F(Ceremony, ALostRootKeyIsReplacedByTheOtherHolders) {
   ASSERT_TRUE(refresh_client("old"));
@@ -235,6 +236,78 @@ TEST_F(Ceremony, TheDoctorTellsWhatWillBreak) {
   ASSERT_TRUE(report.will_break());
   EXPECT_THAT(report.findings.front().message, HasSubstr("cannot follow"));
   EXPECT_EQ(diagnose(folder / "nowhere", kNow, nullptr).error().kind, ErrorKind::not_found);
+}
+
+// root.json is the only good copy of the newest root: it is not written over, but copied from.
+TEST_F(Ceremony, ADamagedOrLostNewestRootComesBackFromItsCopy) {
+  three_holders();
+  ASSERT_TRUE(refresh_client("old"));
+  const auto newest = repository / "metadata/2.root.json";
+  const auto good = shoal::test::read_text(newest);
+  auto unsigned_root = trust::parse_root(as_bytes(good), {}).value();
+  const std::vector<std::string> damages = {
+      "",
+      good.substr(0, good.size() / 2),
+      shoal::test::read_text(repository / "metadata/1.root.json"),
+      std::string(as_text(trust::join_signatures(unsigned_root.signed_bytes, {}))),
+      "missing",
+  };
+  for (const auto& damage : damages) {
+    if (damage == "missing")
+      fs::remove(newest);
+    else
+      ASSERT_TRUE(write_quickly(newest, as_bytes(damage)));
+    auto report = diagnose(repository, kNow, nullptr).value();
+    EXPECT_TRUE(report.will_break());
+    EXPECT_THAT(report.findings,
+                Contains(::testing::Field(&Diagnosis::remedy, HasSubstr("Copy root.json"))));
+    auto opened = Repository::open(repository, environment);
+    ASSERT_TRUE(opened) << opened.error().describe();
+    EXPECT_EQ(shoal::test::read_text(newest), good);
+    EXPECT_EQ(shoal::test::read_text(repository / "root.json"), good);
+  }
+  // Two roots of one version, both of them signed: nobody but a person can tell.
+  RootChange change;
+  change.expires = kNow + std::chrono::days(300);
+  auto other = propose(change);
+  auto body = trust::parse_root(other.roles[0].file(), {}).value().body;
+  body.version = 2;
+  other.roles[0].signed_bytes = trust::signed_bytes_of(body);
+  for (auto name : {"alice", "bob"}) {
+    KeyStore store(file(name), no_passphrase);
+    auto opened = store.signers({{trust::key_id(read_public_key(file(name)).value())}, 1});
+    other.roles[0].signatures.push_back(
+        trust::sign_bytes(*opened->front(), other.roles[0].signed_bytes));
+  }
+  ASSERT_TRUE(write_quickly(newest, other.roles[0].file()));
+  EXPECT_EQ(Repository::open(repository, environment).error().kind, ErrorKind::conflict);
+  EXPECT_TRUE(diagnose(repository, kNow, nullptr)->will_break());
+  EXPECT_EQ(shoal::test::read_text(repository / "root.json"), good);
+}
+
+TEST_F(Ceremony, AnOlderCopyOfTheRootIsRenewed) {
+  const auto old = shoal::test::read_text(repository / "root.json");
+  three_holders();
+  ASSERT_TRUE(write_quickly(repository / "root.json", as_bytes(old)));
+  ASSERT_TRUE(Repository::open(repository, environment));
+  EXPECT_EQ(shoal::test::read_text(repository / "root.json"),
+            shoal::test::read_text(repository / "metadata/2.root.json"));
+}
+
+TEST_F(Ceremony, ALongRootStaysAsItsHoldersMadeIt) {
+  RootChange change;
+  change.expires = kNow + std::chrono::days(3 * 365);
+  auto proposal = propose(change);
+  sign(proposal, folder / "keys/root.key");
+  ASSERT_TRUE(apply(proposal));
+  auto refresh = [&] {
+    auto opened = Repository::open(repository, environment);
+    auto store = keys();
+    return opened->refresh(store, {.all = true}).value().renewed;
+  };
+  EXPECT_THAT(refresh(), Not(Contains("root")));
+  environment.now += std::chrono::days(3 * 365 - 100);
+  EXPECT_THAT(refresh(), Contains("root"));
 }
 
 }  // namespace
