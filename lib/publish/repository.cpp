@@ -34,12 +34,7 @@ Result<UniqueFd> lock_repository(const Layout& layout) {
 
 Result<Repository> Repository::open(const std::filesystem::path& root, Environment environment) {
   Layout layout(root);
-  std::error_code ignored;
-  if (!std::filesystem::exists(layout.timestamp(), ignored))
-    return fail(
-        ErrorKind::not_found,
-        fmt::format("{} is not a repository: it has no metadata/timestamp.json", root.native()),
-        "Make one with 'shoal-publish init'.");
+  SHOAL_TRY(check_is_repository(layout));
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
   SHOAL_ASSIGN(auto state, load_state(layout));
   SHOAL_TRY(restore_root_copies(layout, state));
@@ -207,12 +202,51 @@ Result<InitReport> init_repository(const std::filesystem::path& root_path, KeySt
                 fmt::format("the keys in {} would be published along with the repository {}",
                             keys.folder().native(), root_path.native()),
                 "Choose a folder outside the repository for the keys.");
+// Whether a root is what an init with these keys makes.
+bool is_first_root(const std::filesystem::path& path, KeyStore& keys) {
+  constexpr trust::Limits kLimits{};
+  auto bytes = read_file(path, kLimits.root_bytes);
+  if (!bytes) return bytes.error().kind == ErrorKind::not_found;
+  auto root = trust::parse_root(*bytes, kLimits);
+  return root && root->body.version == 1 && std::ranges::all_of(kTopLevelRoles, [&](auto role) {
+           return keys.check_enough(keys_of_role(root->body, role), role).has_value();
+         });
+}
+
+// Whether all that is there is what an init with these keys leaves when it is stopped. Anything
+// else was published, and init would write over its root.
+bool is_own_start(const Layout& layout, KeyStore& keys) {
+  std::error_code error;
+  std::filesystem::directory_iterator end;
+  if (std::filesystem::directory_iterator(layout.bundles(), error) != end) return false;
+  for (std::filesystem::directory_iterator entry(layout.metadata(), error); !error && entry != end;
+       entry.increment(error)) {
+    std::string name = entry->path().filename();
+    bool known = is_temporary_name(name) || name == metadata_name(1, "root") ||
+                 name == metadata_name(1, "targets") || name == metadata_name(1, "snapshot");
+    if (!known) return false;
+  }
+  return is_first_root(layout.metadata(1, "root"), keys) && is_first_root(layout.root_copy(), keys);
+}
+
+Result<void> check_may_begin(const Layout& layout, KeyStore& keys) {
+  std::error_code ignored;
+  const auto& name = layout.root().native();
+  if (std::filesystem::exists(layout.timestamp(), ignored))
+    return fail(ErrorKind::conflict, fmt::format("{} is a repository already", name),
+                "Choose another folder.");
+  if (is_own_start(layout, keys)) return {};
+  return fail(
+      ErrorKind::conflict,
+      fmt::format("{} holds a repository that has lost its metadata/timestamp.json, or that "
+                  "other keys began",
+                  name),
+      "Put the timestamp back from a copy; for a new repository choose another folder.");
+}
+
   SHOAL_TRY(make_directories(root_path));
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
-  std::error_code ignored;
-  if (std::filesystem::exists(layout.timestamp(), ignored))
-    return fail(ErrorKind::conflict, fmt::format("{} is a repository already", root_path.native()),
-                "Choose another folder.");
+  SHOAL_TRY(check_may_begin(layout, keys));
   for (const auto& folder : {layout.metadata(), layout.targets(), layout.bundles()})
     SHOAL_TRY(make_directories(folder));
   InitReport report;

@@ -115,8 +115,9 @@ struct ApplyReport {
   bool seamless = true;
 };
 
-// Makes keys (those that are missing in the store) and an empty repository. Errors: conflict (a
-// repository is there), invalid_request (the keys would be inside the repository, and served).
+// Makes keys (those that are missing in the store) and an empty repository; goes on where one was
+// interrupted. Errors: conflict (a repository is there, or what is left of one), invalid_request
+// (the keys would be inside the repository, and served).
 Result<InitReport> init_repository(const std::filesystem::path& root, KeyStore& keys,
                                    bool plain_keys, const content::RepositoryInfo& info,
                                    const Environment& environment);

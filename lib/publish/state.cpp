@@ -19,10 +19,14 @@ Result<trust::TrustedMetadata> load_roots(const Layout& layout) {
     return fail(trusted.error().kind, fmt::format("root.json: {}", trusted.error().message),
                 "Copy the newest metadata/N.root.json over it.");
   while (true) {
-    auto next = read_file(layout.metadata(trusted.root().version + 1, "root"), kLimits.root_bytes);
+    auto name = metadata_name(trusted->root().version + 1, "root");
+    auto next = read_file(layout.metadata() / name, kLimits.root_bytes);
     if (!next && next.error().kind == ErrorKind::not_found) return trusted;
     if (!next) return std::unexpected(std::move(next.error()));
-    SHOAL_TRY(trusted.update_root(*next));
+    if (auto followed = trusted->update_root(*next); !followed)
+      return fail(followed.error().kind,
+                  fmt::format("metadata/{}: {}", name, followed.error().message),
+                  "Put it back from a copy.");
   }
 }
 
@@ -39,7 +43,28 @@ const trust::TargetMeta* State::find(const std::string& path) const {
   return found == role->targets.end() ? nullptr : &found->second;
 }
 
+Result<void> check_is_repository(const Layout& layout) {
+  std::error_code ignored;
+  const bool root = std::filesystem::exists(layout.root_copy(), ignored);
+  const bool timestamp = std::filesystem::exists(layout.timestamp(), ignored);
+  if (root && timestamp) return {};
+  const auto& name = layout.root().native();
+  if (root)
+    return fail(ErrorKind::not_found, fmt::format("{} has lost its metadata/timestamp.json", name),
+                "Put the newest one back from a copy, or as the web server or the CDN has it. If "
+                "'init' was interrupted, run it again, with the same keys.");
+  if (timestamp)
+    return fail(ErrorKind::not_found, fmt::format("{} has lost its root.json", name),
+                "Copy the newest metadata/N.root.json to root.json.");
+  return fail(ErrorKind::not_found,
+              fmt::format("{} is not a repository: it has no root.json and no "
+                          "metadata/timestamp.json",
+                          name),
+              "Make one with 'shoal-publish init'.");
+}
+
 Result<State> load_state(const Layout& layout) {
+  SHOAL_TRY(check_is_repository(layout));
   SHOAL_ASSIGN(auto trusted, load_roots(layout));
   SHOAL_ASSIGN(auto timestamp, read_file(layout.timestamp(), kLimits.timestamp_bytes));
   SHOAL_TRY(trusted.update_timestamp(timestamp));

@@ -28,7 +28,11 @@ struct State {
   const trust::TargetMeta* find(const std::string& path) const;
 };
 
-// Errors: not_found (no repository there), metadata_invalid, signature_invalid,
+// Whether there is a repository that can be read. Errors: not_found, with what to do: nothing is
+// there, or it lost its root.json or its timestamp.
+Result<void> check_is_repository(const Layout& layout);
+
+// Errors: those of check_is_repository, metadata_invalid, signature_invalid,
 // verification_failed, …
 Result<State> load_state(const Layout& layout);
 

@@ -213,6 +213,32 @@ TEST_F(Publisher, InitIsRefusedOnARepositoryAndWithKeysInsideIt) {
   EXPECT_FALSE(fs::exists(folder / "new/keys"));
 }
 
+// What a repository that lost its timestamp still has is not written over, by any keys.
+TEST_F(Publisher, ARepositoryThatLostItsTimestampIsNotBegunAnew) {
+  must_release("1.0");
+  const auto root = test::read_text(repository / "root.json");
+  const auto timestamp = test::read_text(repository / "metadata/timestamp.json");
+  fs::remove(repository / "metadata/timestamp.json");
+  auto opened = Repository::open(repository, environment);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, ::testing::HasSubstr("has lost its metadata/timestamp.json"));
+  EXPECT_THAT(opened.error().remedy, ::testing::HasSubstr("back from a copy"));
+  KeyStore other(
+      folder / "other-keys", [](const auto&) { return Result<std::string>("x"); },
+      trust::kMinKdfCost);
+  auto same = keys();
+  for (auto* store : {&same, &other})
+    EXPECT_EQ(init_repository(repository, *store, true, {}, environment).error().kind,
+              ErrorKind::conflict);
+  EXPECT_EQ(test::read_text(repository / "root.json"), root);
+  EXPECT_FALSE(fs::exists(folder / "other-keys"));
+  folder.write("repository/metadata/timestamp.json", timestamp);
+  expect_good();
+  fs::remove(repository / "root.json");
+  EXPECT_THAT(Repository::open(repository, environment).error().remedy,
+              ::testing::HasSubstr("Copy the newest metadata/N.root.json"));
+}
+
 // A publisher that is stopped before its n-th write, for every n: the repository is good each time,
 // shows the old release or the new one, and the next publisher succeeds and leaves no orphans.
 TEST_F(Publisher, StoppedBeforeAnyWriteTheRepositoryStaysValid) {
@@ -253,6 +279,10 @@ TEST_F(Publisher, InitStoppedBeforeAnyWriteCanBeRunAgain) {
       return write_quickly(file, bytes);
     };
     EXPECT_FALSE(init_repository(path, store, true, {}, stopping).has_value()) << limit;
+    KeyStore other(folder / "other-keys", [](const auto&) { return Result<std::string>("x"); });
+    if (limit > 0)
+      EXPECT_EQ(init_repository(path, other, true, {}, environment).error().kind,
+                ErrorKind::conflict);
     auto again = init_repository(path, store, true, {}, environment);
     ASSERT_TRUE(again.has_value()) << again.error().describe();
     EXPECT_EQ(again->keys_made, 0U);
