@@ -43,10 +43,13 @@ Result<Repository> Repository::open(const std::filesystem::path& root, Environme
   return Repository(std::move(layout), std::move(lock), std::move(state), std::move(environment));
 }
 
+bool Repository::ends_soon(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const {
+  return expires - environment_.now < std::chrono::seconds(lifetime) * last_percent / 100;
+}
+
 bool Repository::is_due(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const {
-  auto left = expires - environment_.now;
   // More than a lifetime is left where the clock was wrong, or lifetimes were longer.
-  return left < std::chrono::seconds(lifetime) * last_percent / 100 || left > lifetime;
+  return ends_soon(expires, lifetime, last_percent) || expires - environment_.now > lifetime;
 }
 
 Result<content::ChannelList> Repository::channels_of(const std::string& product) const {
@@ -99,6 +102,11 @@ Result<void> Repository::renew_root(KeyStore& keys) {
   trust::Root next = state_.root;
   ++next.version;
   next.expires = environment_.now + environment_.lifetimes.root;
+  if (environment_.about_to_sign) {
+    SigningNotice notice{{describe_root_version(state_.root, next)}, {}};
+    notice.add("root", signers);
+    environment_.about_to_sign(notice);
+  }
   Bytes root = trust::sign_root(next, signers);
   SHOAL_TRY(write(layout_.metadata(next.version, "root"), root));
   state_.root = std::move(next);
@@ -122,7 +130,10 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
   Edit here, elsewhere;  // what the keys at hand can sign, and what they cannot
   auto judge = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
                    const trust::RoleKeys& allowed) -> Edit* {
-    if (!is_due(expires, lifetime, lifetimes.renew_in_last_percent)) return nullptr;
+    // A root's date is its holders' choice, however far away (root propose --expires).
+    bool due = role == "root" ? ends_soon(expires, lifetime, lifetimes.renew_in_last_percent)
+                              : is_due(expires, lifetime, lifetimes.renew_in_last_percent);
+    if (!due) return nullptr;
     bool enough = options.all && keys.check_enough(allowed, role);
     if (!enough && !(options.all && options.may_propose && role != "root")) {
       report.warnings.push_back(fmt::format("'{}' expires at {}; {}", role, format_utc(expires),
@@ -191,17 +202,6 @@ bool is_within(const std::filesystem::path& inner, const std::filesystem::path& 
   return end == canonical_outer.end();
 }
 
-}  // namespace
-
-Result<InitReport> init_repository(const std::filesystem::path& root_path, KeyStore& keys,
-                                   bool plain_keys, const content::RepositoryInfo& info,
-                                   const Environment& environment) {
-  Layout layout(root_path);
-  if (is_within(keys.folder(), root_path))
-    return fail(ErrorKind::invalid_request,
-                fmt::format("the keys in {} would be published along with the repository {}",
-                            keys.folder().native(), root_path.native()),
-                "Choose a folder outside the repository for the keys.");
 // Whether a root is what an init with these keys makes.
 bool is_first_root(const std::filesystem::path& path, KeyStore& keys) {
   constexpr trust::Limits kLimits{};
@@ -244,6 +244,17 @@ Result<void> check_may_begin(const Layout& layout, KeyStore& keys) {
       "Put the timestamp back from a copy; for a new repository choose another folder.");
 }
 
+}  // namespace
+
+Result<InitReport> init_repository(const std::filesystem::path& root_path, KeyStore& keys,
+                                   bool plain_keys, const content::RepositoryInfo& info,
+                                   const Environment& environment) {
+  Layout layout(root_path);
+  if (is_within(keys.folder(), root_path))
+    return fail(ErrorKind::invalid_request,
+                fmt::format("the keys in {} would be published along with the repository {}",
+                            keys.folder().native(), root_path.native()),
+                "Choose a folder outside the repository for the keys.");
   SHOAL_TRY(make_directories(root_path));
   SHOAL_ASSIGN(auto lock, lock_repository(layout));
   SHOAL_TRY(check_may_begin(layout, keys));

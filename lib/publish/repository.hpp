@@ -44,6 +44,8 @@ struct SigningNotice {
     std::vector<std::string> roles;
   };
   std::vector<Key> keys;
+
+  void add(const std::string& role, const std::vector<const trust::SigningKey*>& signers);
 };
 
 struct Environment {
@@ -52,7 +54,8 @@ struct Environment {
   // Every change of the disk in a commit goes through these: tests stop it anywhere.
   WriteFile write;               // empty: write_file_atomic
   BeforeChange before_change{};  // may be empty
-  // Called before a targets role is signed: a release, a channel, a delegation, a renewal of those.
+  // Called before a root or a targets role is signed: a release, a channel, a delegation, a renewal
+  // of those.
   std::function<void(const SigningNotice&)> about_to_sign{};  // may be empty
 };
 
@@ -203,6 +206,7 @@ class Repository {
                                         const std::vector<ProposedRole>& roles, KeyStore& keys);
   Result<ApplyReport> apply_product(const Proposal& proposal, KeyStore& keys);
   Result<std::vector<ProposedRole>> take_over(const Proposal& proposal, State& next) const;
+  bool ends_soon(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const;
   bool is_due(UtcSeconds expires, std::chrono::days lifetime, int last_percent) const;
   // The product's role to be edited; makes the delegation when the product is new.
   Result<trust::Targets*> edit_product(Edit& edit, const std::string& product, KeyStore& keys);

@@ -72,18 +72,6 @@ std::vector<ProposedRole> Repository::next_roles(const Edit& edit, State& next) 
 
 namespace {
 
-using Signers = std::vector<const trust::SigningKey*>;
-
-void add_signers(SigningNotice& notice, const std::string& role, const Signers& signers) {
-  for (const auto* signer : signers) {
-    auto known = std::ranges::find(notice.keys, signer->id(), &SigningNotice::Key::id);
-    if (known == notice.keys.end())
-      notice.keys.push_back({signer->id(), trust::fingerprint_words(signer->public_key()), {role}});
-    else
-      known->roles.push_back(role);
-  }
-}
-
 bool is_channel_list(const std::string& path) {
   return path == content::channels_target(path.substr(0, path.find('/')));
 }
@@ -97,6 +85,17 @@ const trust::Targets* body_of(const State& state, const std::string& role) {
 
 }  // namespace
 
+void SigningNotice::add(const std::string& role,
+                        const std::vector<const trust::SigningKey*>& signers) {
+  for (const auto* signer : signers) {
+    auto known = std::ranges::find(keys, signer->id(), &SigningNotice::Key::id);
+    if (known == keys.end())
+      keys.push_back({signer->id(), trust::fingerprint_words(signer->public_key()), {role}});
+    else
+      known->roles.push_back(role);
+  }
+}
+
 Result<void> Repository::announce(const std::vector<ProposedRole>& roles, const Edit& edit,
                                   const State& next, bool published, KeyStore& keys) const {
   if (!environment_.about_to_sign || roles.empty()) return {};
@@ -109,15 +108,15 @@ Result<void> Repository::announce(const std::vector<ProposedRole>& roles, const 
       notice.changes.push_back(std::move(line));
     SHOAL_ASSIGN(auto party, party_of(next, role.role));
     SHOAL_ASSIGN(auto signers, keys.signers(party.role));
-    add_signers(notice, role.role, signers);
+    notice.add(role.role, signers);
   }
   SHOAL_ASSIGN(auto replaced, channels_in_force(edit));
   for (auto& line : describe_channels(replaced, files)) notice.changes.push_back(std::move(line));
   if (published) {
     SHOAL_ASSIGN(auto snapshot, keys.signers(next.root.snapshot));
-    add_signers(notice, "snapshot", snapshot);
+    notice.add("snapshot", snapshot);
     SHOAL_ASSIGN(auto timestamp, keys.signers(next.root.timestamp));
-    add_signers(notice, "timestamp", timestamp);
+    notice.add("timestamp", timestamp);
   }
   environment_.about_to_sign(notice);
   return {};

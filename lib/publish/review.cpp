@@ -74,9 +74,7 @@ void review_root(const CheckedProposal& checked, Review& review) {
   if (before.consistent_snapshot != after.consistent_snapshot)
     review.changes.push_back(
         fmt::format("consistent snapshots: {}", after.consistent_snapshot ? "on" : "off"));
-  review.changes.push_back(fmt::format("root: version {} expires at {} (version {}: {})",
-                                       after.version, format_utc(after.expires), before.version,
-                                       format_utc(before.expires)));
+  review.changes.push_back(describe_root_version(before, after));
 }
 
 void review_clients(const CheckedProposal& checked, Review& review) {
@@ -234,6 +232,11 @@ std::string printable(std::string_view text) {
 
 std::string named_key(const std::string& id, const trust::KeyMap& keys) {
   return fmt::format("{} ({})", printable(id.substr(0, kShortId)), words_of_id(id, keys));
+}
+
+std::string describe_root_version(const trust::Root& before, const trust::Root& after) {
+  return fmt::format("root: version {} expires at {} (version {}: {})", after.version,
+                     format_utc(after.expires), before.version, format_utc(before.expires));
 }
 
 std::vector<std::string> describe_targets_change(const std::string& role,

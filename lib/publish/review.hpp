@@ -58,6 +58,8 @@ std::vector<std::string> describe_targets_change(const std::string& role,
 std::vector<std::string> describe_next_version(const std::string& role,
                                                const trust::Targets* before,
                                                const trust::Targets& after);
+// A root's next version, with its date.
+std::string describe_root_version(const trust::Root& before, const trust::Root& after);
 // How lists of channels change, as far as they are among the files (by target path).
 std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& before,
                                            const std::map<std::string, Bytes>& after);

@@ -115,6 +115,24 @@ TEST_F(CeremonyTold, SoDoAChannelADelegationAndARenewal) {
   EXPECT_THAT(told.notices.at(0).changes, Contains(HasSubstr("game: 0 files new")));
 }
 
+TEST_F(CeremonyTold, ANewRootIsAnnouncedBeforeItIsSigned) {
+  listen();
+  auto root = shoal::test::read_text(repository / "root.json");
+  std::string seen;
+  auto tell = environment.about_to_sign;
+  environment.about_to_sign = [&](const SigningNotice& notice) {
+    if (seen.empty()) seen = shoal::test::read_text(repository / "root.json");
+    tell(notice);
+  };
+  environment.now += std::chrono::days(200);
+  auto opened = Repository::open(repository, environment);
+  auto store = keys();
+  ASSERT_TRUE(opened->refresh(store, {.all = true}));
+  EXPECT_EQ(seen, root);
+  EXPECT_THAT(told.notices.at(0).changes, ElementsAre(HasSubstr("root: version 2 expires at")));
+  EXPECT_THAT(roles_of("keys/root.key"), ElementsAre("root"));
+}
+
 TEST_F(CeremonyTold, OfAProposalOnlyWhatIsSignedHere) {
   make_key("dana");
   make_key("erin");
