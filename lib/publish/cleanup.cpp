@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/file.hpp"
-#include "publish/proposal.hpp"
+#include "publish/pending.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -45,21 +45,6 @@ std::optional<std::uint64_t> version_in_force(const State& state, const std::str
   auto listed = state.snapshot.meta.find(role);
   if (listed == state.snapshot.meta.end()) return std::nullopt;
   return listed->second.version;
-}
-
-// What lies in .pending, by file; what cannot be read is left alone.
-std::map<fs::path, Proposal> pending_proposals(const Layout& layout) {
-  constexpr std::size_t kMaxPending = 1000;
-  std::map<fs::path, Proposal> out;
-  std::error_code error;
-  for (fs::directory_iterator entry(layout.pending(), error), end;
-       !error && entry != end && out.size() < kMaxPending; entry.increment(error)) {
-    if (entry->path().extension() != ".proposal") continue;
-    auto bytes = read_file(entry->path(), kMaxProposalBytes);
-    if (!bytes) continue;
-    if (auto proposal = parse_proposal(*bytes)) out.emplace(entry->path(), *std::move(proposal));
-  }
-  return out;
 }
 
 // Target paths with their hashes, of every kept version of every targets role. What cannot be read

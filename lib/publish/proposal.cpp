@@ -167,7 +167,9 @@ Result<Proposal> parse_proposal(ByteView file) {
     out.roots.push_back(std::move(bytes));
   }
   SHOAL_ASSIGN(const auto* in_force, member(document, "in_force", json::value_t::object));
-  if (in_force->size() > kMaxProposalRoles) return invalid("it holds too much that is in force");
+  // The top level's besides: it says who signs the others.
+  if (in_force->size() > kMaxProposalRoles + 1)
+    return invalid("it holds too much that is in force");
   for (const auto& [role, metadata] : in_force->items()) {
     SHOAL_TRY(check_role_name(role));
     SHOAL_ASSIGN(out.in_force[role], metadata_bytes(metadata));

@@ -17,7 +17,7 @@ namespace shoal::publish {
 
 inline constexpr std::uint64_t kMaxProposalBytes = 64ULL << 20;  // a stick with anything on it
 inline constexpr std::size_t kMaxProposalRoots = 4096;           // published roots, one a file
-inline constexpr std::size_t kMaxProposalRoles = 8;
+inline constexpr std::size_t kMaxProposalRoles = 1024;           // a refresh of all products
 inline constexpr std::size_t kMaxProposalFiles = 16;
 
 enum class ProposalKind {

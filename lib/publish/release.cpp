@@ -104,7 +104,9 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
   if (delegation == delegations.end()) {
     SHOAL_TRY(keys.load(KeyRole::products));
     SHOAL_TRY(keys.signers(state_.root.targets));
-    if (!request.may_propose) SHOAL_TRY(keys.check_enough(state_.root.targets, "targets"));
+    auto enough = keys.check_enough(state_.root.targets, "targets");
+    if (!enough && !request.may_propose) return enough;
+    if (!enough) SHOAL_TRY(check_none_waits("targets"));
   } else {
     SHOAL_TRY(keys.signers(delegation->keys));
     auto enough = keys.check_enough(delegation->keys, request.build.product);
@@ -112,7 +114,7 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
       enough.error().remedy += " Or leave it to others to sign, with --propose FILE.";
       return enough;
     }
-    if (!enough) return {};
+    if (!enough) return check_none_waits(request.build.product);
   }
   SHOAL_TRY(keys.enough_signers(state_.root.snapshot, "snapshot"));
   SHOAL_TRY(keys.enough_signers(state_.root.timestamp, "timestamp"));

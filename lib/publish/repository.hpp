@@ -127,7 +127,8 @@ Result<InitReport> init_repository(const std::filesystem::path& root, KeyStore& 
 
 // An existing repository, locked against other publishers for the object's lifetime. A change of a
 // targets role that the keys at hand cannot sign is refused, or, with `may_propose`, left in the
-// repository unseen by clients and described by a proposal, to be signed elsewhere and applied.
+// repository unseen by clients and described by a proposal, to be signed elsewhere and applied;
+// unless one with files of its own waits for that role already (conflict).
 class Repository {
  public:
   // Errors: not_found, conflict (another publisher is at work), and those of load_state.
@@ -149,11 +150,11 @@ class Repository {
   // Says whose keys sign a product, new or not; what is published of it is signed anew when its
   // signatures would no longer do. Errors: invalid_request, not_allowed.
   Result<ChangeReport> delegate(const DelegateRequest& request, KeyStore& keys);
-  // Publishes what a proposal holds. A root also gets a new timestamp, so that clients that ask for
-  // that first learn of it; where its key is not here and not needed, that is left to refresh().
-  // Errors: signature_invalid (signatures are missing), conflict (something else was published
-  // since), not_allowed (the online keys are not here; the file system cannot do what a lost key
-  // asks for).
+  // Publishes what a proposal of this repository holds. A root also gets a new timestamp, so that
+  // clients that ask for that first learn of it; where its key is not here and not needed, that is
+  // left to refresh(). Errors: signature_invalid (signatures are missing), conflict (something else
+  // was published since, its files were cleaned away, it is another repository's), not_allowed (the
+  // online keys are not here; the file system cannot do what a lost key asks for).
   Result<ApplyReport> apply(const Proposal& proposal, KeyStore& keys);
 
  private:
@@ -176,6 +177,8 @@ class Repository {
 
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
+  // Errors: conflict: another proposal would make files go that a waiting one needs.
+  Result<void> check_none_waits(const std::string& role) const;
   // The lists of channels that the edit's files replace, by target path.
   Result<std::map<std::string, Bytes>> channels_in_force(const Edit& edit) const;
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;
@@ -201,6 +204,7 @@ class Repository {
   // Whether there was a timestamp since the newest root, going by when the files were written.
   bool root_is_announced() const;
   Result<trust::Root> check_root(const Bytes& root) const;
+  Result<void> check_is_ours(const Proposal& proposal) const;
   Result<ApplyReport> apply_root(const Proposal& proposal, KeyStore& keys);
   Result<ApplyReport> put_root_in_force(const Bytes& root, State next,
                                         const std::vector<ProposedRole>& roles, KeyStore& keys);

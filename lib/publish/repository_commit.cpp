@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "publish/cleanup.hpp"
+#include "publish/pending.hpp"
 #include "publish/repository.hpp"
 #include "publish/review.hpp"
 #include "publish/root_proposal.hpp"
@@ -209,6 +209,8 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   if (complete) {
     SHOAL_TRY(keys.check_enough(next.root.snapshot, "snapshot"));
     SHOAL_TRY(keys.check_enough(next.root.timestamp, "timestamp"));
+  } else {
+    for (const auto& role : roles) SHOAL_TRY(check_none_waits(role.role));
   }
   SHOAL_TRY(sign_roles(roles, edit, next, complete, keys));
   SHOAL_TRY(write_files(edit.files));
@@ -218,6 +220,17 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   }
   SHOAL_TRY(publish(std::move(next), roles, true, keys));
   return std::nullopt;
+}
+
+Result<void> Repository::check_none_waits(const std::string& role) const {
+  auto waiting = roles_that_wait(layout_, state_);
+  auto found = waiting.find(role);
+  if (found == waiting.end()) return {};
+  return fail(ErrorKind::conflict,
+              fmt::format("a proposal for '{}' waits for signatures in {}, and its files would be "
+                          "lost with another one",
+                          role, found->second.native()),
+              "Apply it first; or delete it to give it up, and propose again.");
 }
 
 Result<std::map<std::string, Bytes>> Repository::channels_in_force(const Edit& edit) const {
@@ -245,7 +258,11 @@ Result<Proposal> Repository::leave_proposal(const Edit& edit,
   // Kept here too, so that nothing that it names is cleaned away before it is applied.
   SHOAL_TRY(make_directories(layout_.pending()));
   Bytes bytes = format_proposal(proposal);
-  for (const auto& role : proposal.roles) SHOAL_TRY(write(layout_.pending(role.role), bytes));
+  if (auto readable = parse_proposal(bytes); !readable)
+    return fail(readable.error().kind,
+                fmt::format("nobody could read this {}", readable.error().message),
+                "Give the keys of some of its products with --keys, so that fewer are proposed.");
+  SHOAL_TRY(write(layout_.pending(proposal.roles.front().role), bytes));
   return proposal;
 }
 

@@ -80,9 +80,13 @@ Result<void> check_targets_here(const Layout& layout, const State& state,
     if (!meta.hashes.sha256)
       return fail(ErrorKind::metadata_invalid, fmt::format("{} has no SHA-256", path));
     auto bytes = read_file(layout.target(relative, *meta.hashes.sha256), kLimits.target_file_bytes);
-    if (!bytes)
-      return fail(bytes.error().kind, bytes.error().message,
-                  "Apply it where it was proposed: only there the files of the release are.");
+    if (!bytes && bytes.error().kind == ErrorKind::not_found)
+      return fail(ErrorKind::conflict,
+                  fmt::format("{} of the proposal is not here: it was given up, or superseded by a "
+                              "later proposal, or made on another copy of the repository",
+                              path),
+                  "Propose it again, or apply it where it was proposed.");
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
     SHOAL_TRY(trust::check_file(*bytes, meta.length, meta.hashes, path));
   }
   return {};
@@ -90,7 +94,25 @@ Result<void> check_targets_here(const Layout& layout, const State& state,
 
 }  // namespace
 
+// It builds on roots of this repository, of which the newest may have come since.
+Result<void> Repository::check_is_ours(const Proposal& proposal) const {
+  SHOAL_ASSIGN(auto theirs, trust::parse_root(proposal.roots.back(), kLimits));
+  const auto version = theirs.body.version;
+  auto bytes = read_file(layout_.metadata(version, "root"), kLimits.root_bytes);
+  if (!bytes && version <= state_.root.version) return {};  // lost: the signatures will tell
+  if (bytes) {
+    SHOAL_ASSIGN(auto ours, trust::parse_root(*bytes, kLimits));
+    if (ours.signed_bytes == theirs.signed_bytes) return {};
+  }
+  return fail(
+      ErrorKind::conflict,
+      fmt::format("the proposal is for another repository: its root {} is not the one of {}",
+                  version, layout_.root().native()),
+      "Apply it to the repository that it was made for.");
+}
+
 Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) {
+  SHOAL_TRY(check_is_ours(proposal));
   SHOAL_ASSIGN(auto report, proposal.kind == ProposalKind::root ? apply_root(proposal, keys)
                                                                 : apply_product(proposal, keys));
   SHOAL_TRY(remove_applied(layout_, state_));

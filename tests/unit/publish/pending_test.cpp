@@ -1,0 +1,101 @@
+// Proposals that wait: what another one would take from them, and what becomes of them elsewhere.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+
+#include "ceremony.hpp"
+
+namespace shoal::publish {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+struct Waiting : test::Ceremony {
+  // A release of two holders that waits for Erin.
+  Proposal waiting_release() {
+    for (auto name : {"dana", "erin"}) make_key(name);
+    EXPECT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+    fs::create_directories(folder / "dana");
+    fs::rename(file("dana"), folder / "dana/dana.key");
+    return release("1.0", {"dana"}, true)->proposal.value();
+  }
+  fs::path pending(const std::string& role) const { return Layout(repository).pending(role); }
+};
+
+TEST_F(Waiting, AReleaseIsNotReplacedByAnotherProposal) {
+  auto first = waiting_release();
+  folder.write("tree/game", std::string(6000, 'x'));
+  auto second = release("2.0", {"dana"}, true);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(second.error().message, HasSubstr(pending("game").native()));
+  environment.now += std::chrono::days(60);
+  {
+    auto opened = Repository::open(repository, environment);
+    auto store = keys();
+    auto refreshed = opened->refresh(store, {.all = true, .may_propose = true});
+    ASSERT_TRUE(refreshed) << refreshed.error().describe();
+    EXPECT_THAT(refreshed->warnings, Contains(HasSubstr(pending("game").native())));
+    EXPECT_FALSE(refreshed->proposal);
+  }
+  sign(first, file("erin"));
+  auto applied = apply(first);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  EXPECT_FALSE(fs::exists(pending("game")));
+}
+
+TEST_F(Waiting, WhatWasGivenUpForALaterProposalSaysSo) {
+  auto first = waiting_release();
+  fs::remove(pending("game"));
+  folder.write("tree/game", std::string(6000, 'x'));
+  ASSERT_TRUE(release("2.0", {"dana"}, true));
+  sign(first, file("erin"));
+  auto applied = apply(first);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(applied.error().message, HasSubstr("superseded by a later proposal"));
+}
+
+TEST_F(Waiting, AProposalOfAnotherRepositoryIsCalledThat) {
+  auto proposal = waiting_release();
+  sign(proposal, file("erin"));
+  const auto other = folder / "other";
+  KeyStore store(folder / "other-keys", test::no_passphrase);
+  ASSERT_TRUE(init_repository(other, store, true, {}, environment));
+  auto opened = Repository::open(other, environment);
+  auto applied = opened->apply(proposal, store);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(applied.error().message, HasSubstr("for another repository"));
+}
+
+TEST_F(Waiting, TheRenewalOfManyProductsIsOneProposalThatCanBeRead) {
+  constexpr std::size_t kProducts = 12;
+  make_key("team");
+  for (std::size_t i = 0; i < kProducts; ++i) {
+    auto opened = Repository::open(repository, environment);
+    DelegateRequest request{
+        fmt::format("game-{}", i), {read_public_key(file("team")).value()}, 1, false};
+    auto store = keys({"keys", "holders"});
+    ASSERT_TRUE(opened->delegate(request, store));
+  }
+  environment.now += std::chrono::days(60);
+  Proposal proposal;
+  {
+    auto opened = Repository::open(repository, environment);
+    auto store = keys();
+    auto refreshed = opened->refresh(store, {.all = true, .may_propose = true});
+    ASSERT_TRUE(refreshed) << refreshed.error().describe();
+    proposal = refreshed->proposal.value();
+  }
+  EXPECT_THAT(proposal.roles, SizeIs(kProducts));
+  sign(proposal, file("team"));
+  auto applied = apply(proposal);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  EXPECT_TRUE(fs::is_empty(repository / ".pending"));
+}
+
+}  // namespace
+}  // namespace shoal::publish
