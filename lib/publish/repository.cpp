@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -19,8 +20,12 @@ namespace shoal::publish {
 namespace {
 
 Result<UniqueFd> lock_repository(const Layout& layout) {
-  UniqueFd lock(::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  constexpr ::mode_t kPrivate = 0600;  // who can open it can lock it, and hold all publishers up
+  UniqueFd lock(::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kPrivate));
   if (!lock) return fail(system_error(errno, "open", layout.lock().native()));
+  // Earlier versions made it readable. Somebody else's file stays as it is.
+  if (::fchmod(lock.get(), kPrivate) != 0 && errno != EPERM)
+    return fail(system_error(errno, "change the mode of", layout.lock().native()));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
       return fail(ErrorKind::conflict,

@@ -194,6 +194,14 @@ TEST_F(Publisher, TwoPublishersExcludeEachOther) {
   EXPECT_EQ(second.error().kind, ErrorKind::conflict);
 }
 
+TEST_F(Publisher, OthersOnTheMachineCannotHoldTheLock) {
+  auto mode = [&] { return fs::status(repository / ".lock").permissions(); };
+  EXPECT_EQ(mode(), fs::perms::owner_read | fs::perms::owner_write);
+  fs::permissions(repository / ".lock", fs::perms::others_read, fs::perm_options::add);
+  ASSERT_TRUE(Repository::open(repository, environment));
+  EXPECT_EQ(mode(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
 TEST_F(Publisher, KeysOfAnotherRepositoryAreRefused) {
   KeyStore foreign(folder / "other-keys", [](const auto&) { return Result<std::string>("x"); });
   ASSERT_TRUE(foreign.create_missing(true).has_value());
