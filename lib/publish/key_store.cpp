@@ -2,10 +2,12 @@
 // sign. Passphrases that were given are tried before another one is asked for.
 #include "publish/key_store.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/file.hpp"
 
@@ -13,7 +15,42 @@ namespace shoal::publish {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr ::mode_t kPrivateFolder = 0700, kPrivateFile = 0600;
+constexpr ::mode_t kPrivateFolder = 0700, kPrivateFile = 0600, kPublicFile = 0644;
+
+std::string file_name_of(KeyRole role) { return fmt::format("{}{}", name_of(role), kKeySuffix); }
+
+std::unexpected<Error> is_taken(const fs::path& path) {
+  return fail(ErrorKind::conflict, fmt::format("{} is there already", path.native()),
+              "Choose another name: a key that is overwritten is lost.");
+}
+
+// A name that was free, and is ours from then on: of several programs that make a key under it at
+// once, one gets it. Given back unless something was written.
+class ClaimedName {
+ public:
+  static Result<ClaimedName> claim(const fs::path& path) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kPrivateFile));
+    if (fd) return ClaimedName(path);
+    if (errno == EEXIST) return is_taken(path);
+    return fail(system_error(errno, "create", path.native()));
+  }
+  ClaimedName(ClaimedName&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ClaimedName& operator=(ClaimedName&&) = delete;
+  ~ClaimedName() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove(path_, ignored);
+  }
+
+  Result<void> write(ByteView bytes, ::mode_t mode) {
+    SHOAL_TRY(write_file_atomic(path_, bytes, mode));
+    path_.clear();
+    return {};
+  }
+
+ private:
+  explicit ClaimedName(fs::path path) : path_(std::move(path)) {}
+  fs::path path_;  // empty: nothing is to be given back
+};
 
 Result<Bytes> read_key_file(const fs::path& path) {
   return read_file(path, trust::kMaxKeyFileBytes);
@@ -45,14 +82,17 @@ const char* name_of(KeyRole role) {
 KeyStore::KeyStore(std::vector<fs::path> places, AskPassphrase ask, trust::KdfCost cost)
     : places_(std::move(places)), ask_(std::move(ask)), cost_(cost) {}
 
-fs::path KeyStore::file_of(KeyRole role) const {
-  return folder() / fmt::format("{}{}", name_of(role), kKeySuffix);
+std::optional<fs::path> KeyStore::find_file(KeyRole role) const {
+  const auto name = file_name_of(role);
+  for (const auto& place : places_) {
+    std::error_code ignored;
+    if (fs::exists(place / name, ignored)) return place / name;
+    if (place.filename() == name && fs::is_regular_file(place, ignored)) return place;
+  }
+  return std::nullopt;
 }
 
-bool KeyStore::has(KeyRole role) const {
-  std::error_code ignored;
-  return !places_.empty() && fs::exists(file_of(role), ignored);
-}
+bool KeyStore::has(KeyRole role) const { return find_file(role).has_value(); }
 
 std::string KeyStore::described_places() const {
   if (places_.empty()) return "no folder";
@@ -75,14 +115,16 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
   for (auto role : kKeyRoles) {
     if (has(role)) continue;
     auto key = trust::SigningKey::generate();
+    const auto path = folder() / file_name_of(role);
     Bytes file;
     if (plain) {
       file = trust::format_plain_key_file(key);
     } else {
-      SHOAL_ASSIGN(auto* sealer, first_box(file_of(role)));
+      SHOAL_ASSIGN(auto* sealer, first_box(path));
       SHOAL_ASSIGN(file, sealer->seal(key));
     }
-    SHOAL_TRY(write_file_atomic(file_of(role), file, kPrivateFile));
+    SHOAL_ASSIGN(auto claim, ClaimedName::claim(path));
+    SHOAL_TRY(claim.write(file, kPrivateFile));
     ++made;
   }
   indexed_ = false;
@@ -119,11 +161,11 @@ Result<const trust::SigningKey*> KeyStore::open(const fs::path& path) {
 }
 
 Result<const trust::SigningKey*> KeyStore::load(KeyRole role) {
-  if (!has(role))
-    return fail(ErrorKind::not_found,
-                fmt::format("there is no {} key in {}", name_of(role), described_places()),
-                "Give the folder with the repository's keys with --keys.");
-  return open(file_of(role));
+  auto file = find_file(role);
+  if (file) return open(*file);
+  return fail(ErrorKind::not_found,
+              fmt::format("there is no {} key in {}", name_of(role), described_places()),
+              "Give the folder with the repository's keys with --keys.");
 }
 
 void KeyStore::index() {
@@ -213,9 +255,7 @@ Result<trust::PublicKey> make_key_file(const fs::path& file, bool plain, const A
   public_file += ".pub";
   for (const auto& path : {file, public_file}) {
     std::error_code ignored;
-    if (fs::exists(fs::symlink_status(path, ignored)))
-      return fail(ErrorKind::conflict, fmt::format("{} is there already", path.native()),
-                  "Choose another name: a key that is overwritten is lost.");
+    if (fs::exists(fs::symlink_status(path, ignored))) return is_taken(path);
   }
   auto key = trust::SigningKey::generate();
   Bytes bytes = trust::format_plain_key_file(key);
@@ -223,8 +263,10 @@ Result<trust::PublicKey> make_key_file(const fs::path& file, bool plain, const A
     SHOAL_ASSIGN(auto passphrase, ask(file));
     SHOAL_ASSIGN(bytes, trust::KeyBox(std::move(passphrase), cost).seal(key));
   }
-  SHOAL_TRY(write_file_atomic(file, bytes, kPrivateFile));
-  SHOAL_TRY(write_file_atomic(public_file, trust::format_public_key_file(key.public_key())));
+  SHOAL_ASSIGN(auto secret_name, ClaimedName::claim(file));
+  SHOAL_ASSIGN(auto public_name, ClaimedName::claim(public_file));
+  SHOAL_TRY(public_name.write(trust::format_public_key_file(key.public_key()), kPublicFile));
+  SHOAL_TRY(secret_name.write(bytes, kPrivateFile));
   return key.public_key();
 }
 

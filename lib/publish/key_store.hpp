@@ -38,13 +38,13 @@ class KeyStore {
   KeyStore(std::filesystem::path folder, AskPassphrase ask, trust::KdfCost cost = {})
       : KeyStore(std::vector{std::move(folder)}, std::move(ask), cost) {}
 
-  // The first place.
+  // The first place: where keys are made.
   const std::filesystem::path& folder() const { return places_.front(); }
-  // Makes those of init's keys that are not there (and the folder, mode 0700; files 0600), sealed
+  // Makes those of init's keys that are in no place (and the folder, mode 0700; files 0600), sealed
   // unless `plain`. Existing ones are kept. Returns how many were made. Errors: io_error, …
   Result<std::size_t> create_missing(bool plain);
-  // One of init's keys, by its file name. Errors: not_found (no such key file), wrong_passphrase,
-  // metadata_invalid.
+  // One of init's keys, by its file name, in the first place that has it. Errors: not_found (no
+  // such key file), wrong_passphrase, metadata_invalid.
   Result<const trust::SigningKey*> load(KeyRole role);
   bool has(KeyRole role) const;
 
@@ -68,7 +68,7 @@ class KeyStore {
   Result<void> check_enough(const trust::RoleKeys& allowed, std::string_view role);
 
  private:
-  std::filesystem::path file_of(KeyRole role) const;
+  std::optional<std::filesystem::path> find_file(KeyRole role) const;
   Result<const trust::SigningKey*> open(const std::filesystem::path& path);
   void index();
   Result<trust::KeyBox*> first_box(const std::filesystem::path& path);

@@ -11,8 +11,8 @@
 #include <cerrno>
 
 #include "publish/cleanup.hpp"
-#include "publish/review.hpp"
 #include "publish/pending.hpp"
+#include "publish/review.hpp"
 #include "publish/root_change.hpp"
 #include "publish/root_copy.hpp"
 
@@ -134,12 +134,12 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
   RefreshReport report;
   const Lifetimes& lifetimes = environment_.lifetimes;
   Edit here, elsewhere;  // what the keys at hand can sign, and what they cannot
+  const auto waiting = roles_that_wait(layout_, state_);
   auto judge = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
                    const trust::RoleKeys& allowed) -> Edit* {
     // A root's date is its holders' choice, however far away (root propose --expires).
     bool due = role == "root" ? ends_soon(expires, lifetime, lifetimes.renew_in_last_percent)
                               : is_due(expires, lifetime, lifetimes.renew_in_last_percent);
-  const auto waiting = roles_that_wait(layout_, state_);
     if (!due) return nullptr;
     bool enough = options.all && keys.check_enough(allowed, role);
     if (!enough && !(options.all && options.may_propose && role != "root")) {
@@ -150,17 +150,17 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
                                                 : "too few of its keys are here: --propose"));
       return nullptr;
     }
-    if (enough) report.renewed.push_back(role);
-    return enough ? &here : &elsewhere;
-  };
-  bool announce = !root_is_announced();
-  if (judge("root", state_.root.expires, lifetimes.root, state_.root.root)) {
     if (auto waits = waiting.find(role); !enough && waits != waiting.end()) {
       report.warnings.push_back(
           fmt::format("'{}' expires at {}; the proposal in {} renews it, once it is applied", role,
                       format_utc(expires), waits->second.native()));
       return nullptr;
     }
+    if (enough) report.renewed.push_back(role);
+    return enough ? &here : &elsewhere;
+  };
+  bool announce = !root_is_announced();
+  if (judge("root", state_.root.expires, lifetimes.root, state_.root.root)) {
     SHOAL_TRY(renew_root(keys));
     announce = true;
   }

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <barrier>
+#include <thread>
+
 #include "publish/serve.hpp"
 #include "support/temp_dir.hpp"
 
@@ -53,6 +57,44 @@ TEST(KeyStore, OnlyTheOwnerCanReadTheFiles) {
   EXPECT_EQ(status.st_mode & 0777, 0700U);
   ASSERT_EQ(::stat((folder / "keys/root.key").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST(KeyStore, OfSeveralKeysMadeUnderOneNameAtOnceOneIsKept) {
+  test::TempDir folder;
+  const auto file = folder / "a.key";
+  std::vector<Result<trust::PublicKey>> made(8, fail(ErrorKind::internal, ""));
+  std::barrier together(static_cast<std::ptrdiff_t>(made.size()));
+  // All have looked whether the name is free before any of them writes.
+  auto ask = [&](const auto&) {
+    together.arrive_and_wait();
+    return Result<std::string>("secret");
+  };
+  std::vector<std::jthread> makers;
+  for (auto& result : made)
+    makers.emplace_back([&] { result = make_key_file(file, false, ask, trust::kMinKdfCost); });
+  makers.clear();
+  EXPECT_EQ(std::ranges::count_if(made, [](const auto& result) { return result.has_value(); }), 1);
+  for (const auto& result : made)
+    if (result)
+      for (auto name : {"a.key", "a.key.pub"})
+        EXPECT_EQ(trust::key_id(read_public_key(folder / name).value()), trust::key_id(*result));
+    else
+      EXPECT_EQ(result.error().kind, ErrorKind::conflict);
+}
+
+TEST(KeyStore, InitsKeysAreFoundInAnyOfThePlaces) {
+  test::TempDir folder;
+  ASSERT_TRUE(store_at(folder, "").create_missing(true));
+  std::filesystem::create_directory(folder / "online");
+  std::filesystem::rename(folder / "keys/timestamp.key", folder / "online/timestamp.key");
+  auto ask = [](const auto&) { return Result<std::string>(""); };
+  KeyStore both({folder / "online", folder / "keys"}, ask);
+  EXPECT_TRUE(both.load(KeyRole::products));
+  EXPECT_TRUE(both.load(KeyRole::timestamp));
+  EXPECT_EQ(both.create_missing(true), 0U);
+  KeyStore files({folder / "online", folder / "keys/products.key"}, ask);
+  EXPECT_TRUE(files.load(KeyRole::products));
+  EXPECT_EQ(files.load(KeyRole::root).error().kind, ErrorKind::not_found);
 }
 
 TEST(ListenAddress, IsAnAddressAndAPort) {
