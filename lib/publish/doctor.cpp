@@ -161,6 +161,12 @@ class Doctor {
                            printable(id.substr(0, kMinIdDigits)), online),
                "Give it a key of its own, with 'delegate'.");
       }
+    for (const auto& id : keys_of_role(state_.root, "root").key_ids)
+      if (std::ranges::find(delegation.keys.key_ids, id) != delegation.keys.key_ids.end())
+        find(Severity::warning, printable(delegation.role),
+             fmt::format("its key {} also signs the root, and is used for every release",
+                         printable(id.substr(0, kMinIdDigits))),
+             "Give it a key of its own, with 'delegate'.");
     for (const auto& path : delegation.paths)
       if (!path.starts_with(delegation.role + "/"))
         find(Severity::warning, printable(delegation.role),
@@ -199,6 +205,12 @@ class Doctor {
                              "{0}=FILE'.",
                              online));
         }
+    for (const auto& id : root.root.key_ids)
+      if (std::ranges::find(root.targets.key_ids, id) != root.targets.key_ids.end())
+        find(Severity::warning, "targets",
+             fmt::format("its key {} also signs the root: a thief of one has the other",
+                         printable(id.substr(0, kMinIdDigits))),
+             "Give it a key of its own: 'root propose --rotate targets --add-key targets=FILE'.");
     if (!root.consistent_snapshot)
       find(Severity::warning, "root",
            "consistent snapshots are off: a client that refreshes while "

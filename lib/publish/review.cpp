@@ -16,6 +16,7 @@ namespace shoal::publish {
 namespace {
 
 constexpr std::size_t kShortId = 8;
+constexpr std::chrono::days kLongTargets{400};  // the publisher's own are good for 90
 
 std::string words_of_id(const std::string& id, const trust::KeyMap& keys) {
   auto key = keys.find(id);
@@ -98,11 +99,17 @@ void review_clients(const CheckedProposal& checked, Review& review) {
 
 void warn(const CheckedProposal& checked, UtcSeconds now, Review& review) {
   auto soon = now + std::chrono::days(30);
-  for (const auto& role : checked.roles)
+  for (const auto& role : checked.roles) {
+    if (role.role != "root" && role.expires > now + kLongTargets)
+      review.warnings.push_back(
+          fmt::format("{} {} would be good until {}: whoever stole its keys could offer it as new "
+                      "for so long",
+                      role.role, role.version, format_utc(role.expires)));
     if (role.expires <= soon)
       review.warnings.push_back(fmt::format("{} {} already at {}", role.role,
                                             role.expires <= now ? "expired" : "expires",
                                             format_utc(role.expires)));
+  }
   if (!checked.new_root) return;
   const auto& root = *checked.new_root;
   for (auto role : {"timestamp", "snapshot"})

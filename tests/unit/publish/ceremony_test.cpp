@@ -220,6 +220,17 @@ TEST_F(Ceremony, TheDoctorTellsWhichKeysAreKeptBadly) {
   fs::copy(folder / "keys/timestamp.key", file("timestamp"));
   ASSERT_TRUE(delegate({"timestamp"}, 1, {"keys"}));
   EXPECT_TRUE(said("game", "also signs timestamp"));
+  // And then the root's, which signs targets too from then on.
+  fs::copy(folder / "keys/root.key", file("root"));
+  ASSERT_TRUE(delegate({"root"}, 1, {"keys"}));
+  EXPECT_TRUE(said("game", "also signs the root"));
+  EXPECT_FALSE(said("targets", "also signs the root"));
+  RootChange change;
+  change.add.push_back({"targets", read_public_key(file("root")).value()});
+  auto proposal = propose(change);
+  sign(proposal, file("root"));
+  ASSERT_TRUE(apply(proposal));
+  EXPECT_TRUE(said("targets", "also signs the root"));
 }
 
 TEST_F(Ceremony, TheDoctorTellsWhatWillBreak) {

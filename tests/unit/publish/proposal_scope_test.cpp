@@ -158,6 +158,16 @@ TEST_F(Tampered, WhereChannelsPointCannotBeHiddenFromWhoSigns) {
   EXPECT_THAT(refusal(without).message, HasSubstr("channels of 'game' cannot be read"));
 }
 
+TEST_F(Tampered, AnExpiryFarAheadIsToBeThoughtAboutTwice) {
+  auto proposal = rollback();
+  auto warnings = [&] {
+    return review_proposal(proposal, check_proposal(proposal).value(), environment.now).warnings;
+  };
+  EXPECT_THAT(warnings(), ::testing::IsEmpty());
+  edit(proposal, "game", [&](auto& body) { body.expires += std::chrono::days(20 * 365); });
+  EXPECT_THAT(warnings(), Contains(HasSubstr("game 5 would be good until")));
+}
+
 TEST(Review, SaysWhatOfAListOfChannelsChanges) {
   content::ChannelList before{{{"stable", "1"}, {"beta", "2"}, {"old", "1"}}, {"1", "2"}};
   content::ChannelList after{{{"stable", "2"}, {"beta", "2"}, {"new", "2"}}, {"2"}};
