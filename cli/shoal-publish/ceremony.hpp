@@ -49,8 +49,4 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
 
 Result<int> doctor(const CommonOptions& common);
 
-// What is left to be said when a change waits for signatures: writes the file. Errors: internal
-// when no file was asked for.
-Result<void> leave_proposal(const CommonOptions& common, const publish::Proposal& proposal);
-
 }  // namespace shoal::cli

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
-#include "ceremony.hpp"
 #include "delta_commands.hpp"
+#include "proposal_file.hpp"
 #include "publish/check.hpp"
 #include "publish/inspect.hpp"
 #include "release_costs.hpp"
@@ -66,6 +66,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
                     const std::string& memory) {
   publish::ReleaseRequest request = asked;
   SHOAL_ASSIGN(request.deltas.memory_bytes, parse_size(memory));
+  SHOAL_TRY(check_proposal_name(common.propose));
   StageBars bars;
   SHOAL_ASSIGN(auto repository, open_repository(common, [&] { bars.end(); }));
   auto keys = keys_of(common);
@@ -111,6 +112,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
 }
 
 Result<int> channel(const CommonOptions& common, const ChannelOptions& options) {
+  SHOAL_TRY(check_proposal_name(common.propose));
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.set_channel(options.product, options.channel,
@@ -134,7 +136,11 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
 Result<int> refresh(const CommonOptions& common, bool all) {
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
-  SHOAL_ASSIGN(auto report, repository.refresh(keys, {all, !common.propose.empty()}));
+  // What is online is renewed in any case: a name that is taken is no reason to let it expire.
+  auto name = check_proposal_name(common.propose);
+  SHOAL_ASSIGN(auto report,
+               repository.refresh(keys, {all, !common.propose.empty() && name.has_value()}));
+  if (!name) report.warnings.push_back(name.error().describe());
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
   auto expires = format_utc(repository.state().timestamp.expires);
   if (common.json) {

@@ -76,7 +76,7 @@ struct Program {
   }
   void add_propose(CLI::App* out) {
     out->add_option("--propose", common.propose,
-                    "Where keys are missing, leave a proposal in this file for others to sign");
+                    "Where keys are missing, leave a proposal in this new file for others to sign");
   }
 
   CLI::App* command(const std::string& name, const std::string& help, bool needs_keys,
@@ -233,7 +233,7 @@ struct Program {
     out->add_option("--rotate", propose.rotate, "ROLE gives up all its keys for the added ones")
         ->allow_extra_args(false);
     out->add_option("--expires", propose.expires, "'in 1 year' (the default), or a date");
-    out->add_option("-o,--output", propose.output, "File to write")->required();
+    out->add_option("-o,--output", propose.output, "File to write; a new one")->required();
     add_json(out, [this] { return cli::root_propose(common, propose); });
   }
 

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/file.hpp"
 #include "ceremony.hpp"
+#include "proposal_file.hpp"
 #include "publish/review.hpp"
 #include "publish/root_proposal.hpp"
 #include "report.hpp"
@@ -60,15 +61,6 @@ Result<publish::RootChange> parse_change(const ProposeOptions& options, UtcSecon
     SHOAL_ASSIGN(change.expires, publish::parse_expiry(options.expires, now));
   }
   return change;
-}
-
-Result<Proposal> read_proposal(const std::filesystem::path& file, ProposalKind kind) {
-  SHOAL_ASSIGN(auto bytes, read_file(file, publish::kMaxProposalBytes));
-  SHOAL_ASSIGN(auto proposal, publish::parse_proposal(bytes));
-  if (proposal.kind == kind) return proposal;
-  return fail(ErrorKind::invalid_request,
-              fmt::format("{} is a proposal for a {}", file.string(), name_of(proposal.kind)),
-              fmt::format("Use 'shoal-publish {} …'.", name_of(proposal.kind)));
 }
 
 json to_json(const std::vector<publish::ReviewedKey>& keys, bool with_signed) {
@@ -145,20 +137,8 @@ Result<Loaded> load(ProposalKind kind, const ProposalOptions& options) {
 
 }  // namespace
 
-Result<void> leave_proposal(const CommonOptions& common, const Proposal& proposal) {
-  if (common.propose.empty())
-    return fail(ErrorKind::internal, "there is a proposal, and no file to put it in");
-  SHOAL_TRY(write_file_atomic(common.propose, publish::format_proposal(proposal)));
-  if (!common.json)
-    fmt::print(
-        "Signatures are missing, so nothing is published yet. The proposal is in {}: have it "
-        "signed\nwith 'shoal-publish product sign', and apply it with 'shoal-publish product "
-        "apply'.\n",
-        common.propose.string());
-  return {};
-}
-
 Result<int> root_propose(const CommonOptions& common, const ProposeOptions& options) {
+  SHOAL_TRY(check_proposal_name(options.output));
   auto now = SystemClock().now();
   SHOAL_ASSIGN(auto change, parse_change(options, now));
   publish::Layout layout(common.repository);
@@ -198,6 +178,11 @@ Result<int> proposal_sign(const CommonOptions& common, ProposalKind kind,
   auto roles = publish::roles_of_key(loaded.checked, id);
   if (!common.json) {
     print_review(loaded.review);
+    if (options.trusted_root.empty())
+      fmt::print(
+          "Not checked: that the proposal builds on a root that you know. Keep a root.json, and "
+          "give "
+          "it\nwith --trusted-root.\n");
     print_signer(id, trust::fingerprint_words(public_key), roles);
   }
   if (common.json && !options.yes)
@@ -273,6 +258,7 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
     SHOAL_ASSIGN(auto key, publish::read_public_key(file));
     request.keys.push_back(std::move(key));
   }
+  SHOAL_TRY(check_proposal_name(common.propose));
   SHOAL_ASSIGN(auto repository, open_repository(common));
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.delegate(request, keys));

@@ -89,9 +89,44 @@ def signing_is_announced_and_json_stays_json():
             check(done.stderr == "", done.stderr)
 
 
+def a_proposal_is_written_over_nothing():
+    """-o and --propose leave keys, roots and signed proposals alone; an unsigned one is replaced."""
+    with Scope("names") as scope:
+        publish, repo, keys = program("shoal-publish"), scope.path / "repo", scope.path / "keys"
+        run([publish, "init", repo, "--keys", keys, "--no-passphrase"])
+        run([publish, "key", "new", scope.path / "team.key", "--no-passphrase"])
+
+        def said(*arguments):
+            return subprocess.run([publish, *arguments, "--json"], capture_output=True, text=True,
+                                  timeout=60, check=False)
+
+        def propose(name):
+            return said("root", "propose", repo, "--expires", "in 1 year", "-o", name)
+
+        def delegate(name):
+            return said("delegate", repo, "--product", "game", "--key",
+                        scope.path / "team.key.pub", "--keys", keys, "--propose", name)
+
+        signed = scope.path / "signed.proposal"
+        for _ in range(2):
+            check(propose(signed).returncode == 0, "an unsigned proposal is not replaced")
+        run([publish, "root", "sign", signed, "--key", keys / "root.key", "--yes"])
+        for name in (signed, keys / "root.key", repo / "root.json"):
+            before = name.read_bytes()
+            for done in (propose(name), delegate(name)):
+                check(done.returncode == 1, f"{name}: exit {done.returncode}")
+                error = json.loads(done.stderr)["error"]
+                check(error["kind"] == "conflict" and "is there already" in error["message"],
+                      done.stderr)
+            check(name.read_bytes() == before, f"{name} was written over")
+        done = said("refresh", repo, "--all", "--keys", keys, "--propose", signed)
+        check(done.returncode == 0 and "is there already" in done.stdout, done.stdout + done.stderr)
+
+
 SCENARIOS = [misspelt_names_are_answered_with_the_nearest,
              json_is_json_before_and_after_the_command,
-             signing_is_announced_and_json_stays_json]
+             signing_is_announced_and_json_stays_json,
+             a_proposal_is_written_over_nothing]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))
