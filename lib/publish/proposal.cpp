@@ -175,7 +175,9 @@ Result<Proposal> parse_proposal(ByteView file) {
     SHOAL_ASSIGN(out.in_force[role], metadata_bytes(metadata));
   }
   SHOAL_ASSIGN(out.files, parse_files(document, "files"));
-  SHOAL_ASSIGN(out.files_in_force, parse_files(document, "files_in_force"));
+  if (document.contains("files_in_force")) {  // earlier versions wrote none
+    SHOAL_ASSIGN(out.files_in_force, parse_files(document, "files_in_force"));
+  }
   SHOAL_ASSIGN(const auto* proposed, member(document, "proposed", json::value_t::array));
   SHOAL_TRY(parse_roles(*proposed, out));
   return out;
