@@ -9,8 +9,8 @@
 #include <map>
 
 #include "content/repository_info.hpp"
+#include "publish/describe.hpp"
 #include "publish/product.hpp"
-#include "publish/review.hpp"
 #include "trust/verifier.hpp"
 
 namespace shoal::publish {

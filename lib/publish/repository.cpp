@@ -11,8 +11,8 @@
 #include <cerrno>
 
 #include "publish/cleanup.hpp"
+#include "publish/describe.hpp"
 #include "publish/pending.hpp"
-#include "publish/review.hpp"
 #include "publish/root_change.hpp"
 #include "publish/root_copy.hpp"
 

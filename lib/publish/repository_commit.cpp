@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
+#include "publish/describe.hpp"
 #include "publish/pending.hpp"
 #include "publish/repository.hpp"
-#include "publish/review.hpp"
 #include "publish/root_proposal.hpp"
 #include "trust/fingerprint.hpp"
 

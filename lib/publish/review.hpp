@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "publish/describe.hpp"
 #include "publish/proposal.hpp"
 
 namespace shoal::publish {
@@ -48,26 +49,5 @@ struct Review {
 
 // `now` judges expiry dates.
 Review review_proposal(const Proposal& proposal, const CheckedProposal& checked, UtcSeconds now);
-
-// What differs between two versions of a targets role, in sentences.
-std::vector<std::string> describe_targets_change(const std::string& role,
-                                                 const trust::Targets* before,
-                                                 const trust::Targets& after);
-
-// The same, and the version with its date.
-std::vector<std::string> describe_next_version(const std::string& role,
-                                               const trust::Targets* before,
-                                               const trust::Targets& after);
-// A root's next version, with its date.
-std::string describe_root_version(const trust::Root& before, const trust::Root& after);
-// How lists of channels change, as far as they are among the files (by target path).
-std::vector<std::string> describe_channels(const std::map<std::string, Bytes>& before,
-                                           const std::map<std::string, Bytes>& after);
-
-// "12345678 (acid-acorn-…)"
-std::string named_key(const std::string& id, const trust::KeyMap& keys);
-// Printable ASCII only: what comes from a stick must not steer a terminal. What is too long to be
-// shown whole says so.
-std::string printable(std::string_view text);
 
 }  // namespace shoal::publish
