@@ -68,7 +68,8 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
   SHOAL_ASSIGN(request.deltas.memory_bytes, parse_size(memory));
   SHOAL_TRY(check_proposal_name(common.propose));
   StageBars bars;
-  SHOAL_ASSIGN(auto repository, open_repository(common, [&] { bars.end(); }));
+  Told told;
+  SHOAL_ASSIGN(auto repository, open_repository(common, told, [&] { bars.end(); }));
   auto keys = keys_of(common);
   WorkerPool pool;
   request.deltas.progress = [&](const std::string& from, std::uint64_t done, std::uint64_t total) {
@@ -90,6 +91,7 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
                      {"channels", report.channels},
                      {"updates", costs_json(report.updates)},
                      {"warnings", report.warnings},
+                     {"signed", to_json(told)},
                      {"proposal", proposal_path(common, report.proposal)}});
     print_json(document);
     return kOk;
@@ -113,7 +115,8 @@ Result<int> release(const CommonOptions& common, const publish::ReleaseRequest& 
 
 Result<int> channel(const CommonOptions& common, const ChannelOptions& options) {
   SHOAL_TRY(check_proposal_name(common.propose));
-  SHOAL_ASSIGN(auto repository, open_repository(common));
+  Told told;
+  SHOAL_ASSIGN(auto repository, open_repository(common, told));
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.set_channel(options.product, options.channel,
                                                    options.version, keys, !common.propose.empty()));
@@ -123,6 +126,7 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
                 {"channel", options.channel},
                 {"version", options.version},
                 {"changed", report.changed},
+                {"signed", to_json(told)},
                 {"proposal", proposal_path(common, report.proposal)}});
   else
     fmt::print("Channel {} of {} {} {}.\n", options.channel, options.product,
@@ -134,7 +138,8 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
 }
 
 Result<int> refresh(const CommonOptions& common, bool all) {
-  SHOAL_ASSIGN(auto repository, open_repository(common));
+  Told told;
+  SHOAL_ASSIGN(auto repository, open_repository(common, told));
   auto keys = keys_of(common);
   // What is online is renewed in any case: a name that is taken is no reason to let it expire.
   auto name = check_proposal_name(common.propose);
@@ -147,6 +152,7 @@ Result<int> refresh(const CommonOptions& common, bool all) {
     print_json({{"renewed", report.renewed},
                 {"warnings", report.warnings},
                 {"expires", expires},
+                {"signed", to_json(told)},
                 {"proposal", proposal_path(common, report.proposal)}});
     return kOk;
   }

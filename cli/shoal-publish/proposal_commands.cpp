@@ -221,7 +221,8 @@ Result<int> proposal_apply(const CommonOptions& common, ProposalKind kind,
     SHOAL_ASSIGN(auto copy, read_good(options.files[i]));
     SHOAL_TRY(publish::merge_signatures(proposal, copy));
   }
-  SHOAL_ASSIGN(auto repository, open_repository(common));
+  Told told;
+  SHOAL_ASSIGN(auto repository, open_repository(common, told));
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.apply(proposal, keys));
   std::vector<std::string> published;
@@ -259,7 +260,8 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
     request.keys.push_back(std::move(key));
   }
   SHOAL_TRY(check_proposal_name(common.propose));
-  SHOAL_ASSIGN(auto repository, open_repository(common));
+  Told told;
+  SHOAL_ASSIGN(auto repository, open_repository(common, told));
   auto keys = keys_of(common);
   SHOAL_ASSIGN(auto report, repository.delegate(request, keys));
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
@@ -267,6 +269,7 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
     print_json({{"product", options.product},
                 {"changed", report.changed},
                 {"published", report.changed && !report.proposal},
+                {"signed", to_json(told)},
                 {"proposal", report.proposal ? json(common.propose.string()) : json()}});
     return kOk;
   }

@@ -18,17 +18,30 @@ publish::KeyStore keys_of(const CommonOptions& common, bool new_passphrase) {
   return publish::KeyStore(common.keys, ask_passphrase(new_passphrase));
 }
 
-Result<publish::Repository> open_repository(const CommonOptions& common,
+Result<publish::Repository> open_repository(const CommonOptions& common, Told& told,
                                             std::function<void()> before_notice) {
   auto with_notice = environment();
-  if (!common.json)
-    with_notice.about_to_sign = [before = std::move(before_notice)](const auto& notice) {
-      if (before) before();
-      print_changes(notice.changes);
-      for (const auto& key : notice.keys) print_signer(key.id, key.words, key.roles);
-      std::fflush(stdout);
-    };
+  with_notice.about_to_sign = [&told, json = common.json,
+                               before = std::move(before_notice)](const auto& notice) {
+    told.push_back(notice);
+    if (json) return;
+    if (before) before();
+    print_changes(notice.changes);
+    for (const auto& key : notice.keys) print_signer(key.id, key.words, key.roles);
+    std::fflush(stdout);
+  };
   return publish::Repository::open(common.repository, std::move(with_notice));
+}
+
+nlohmann::json to_json(const Told& told) {
+  auto out = nlohmann::json::array();
+  for (const auto& notice : told) {
+    auto keys = nlohmann::json::array();
+    for (const auto& key : notice.keys)
+      keys.push_back({{"key_id", key.id}, {"words", key.words}, {"roles", key.roles}});
+    out.push_back({{"changes", notice.changes}, {"keys", std::move(keys)}});
+  }
+  return out;
 }
 
 void print_changes(const std::vector<std::string>& changes) {

@@ -85,12 +85,14 @@ def signing_is_announced_and_json_stays_json():
         for done in (release("2", "--json"),
                      said("channel", repo, "--product", "game", "--channel", "beta", "--version",
                           "2", "--json")):
-            json.loads(done.stdout)
+            said_of = json.loads(done.stdout)["signed"][0]
+            check(any("game" in line for line in said_of["changes"]) and
+                  any("game" in key["roles"] for key in said_of["keys"]), done.stdout)
             check(done.stderr == "", done.stderr)
 
 
 def a_proposal_is_written_over_nothing():
-    """-o and --propose leave keys, roots and signed proposals alone; an unsigned one is replaced."""
+    """-o and --propose leave keys, roots and signed proposals alone, but replace unsigned ones."""
     with Scope("names") as scope:
         publish, repo, keys = program("shoal-publish"), scope.path / "repo", scope.path / "keys"
         run([publish, "init", repo, "--keys", keys, "--no-passphrase"])
