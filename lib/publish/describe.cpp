@@ -44,6 +44,7 @@ namespace {
 // Every pattern and every prefix: what is left out here is signed unseen.
 std::string scope_of(const trust::Delegation& entry) {
   std::vector<std::string> parts;
+  parts.reserve(entry.paths.size() + entry.path_hash_prefixes.size());
   for (const auto& path : entry.paths) parts.push_back(printable(path));
   for (const auto& prefix : entry.path_hash_prefixes)
     parts.push_back(fmt::format("all files whose name's hash begins with '{}'", printable(prefix)));
@@ -64,6 +65,7 @@ void compare_order(const trust::Targets* before, const trust::Targets& after,
   };
   if (common(*before, after) == common(after, *before)) return;
   std::vector<std::string> names;
+  names.reserve(after.delegations.size());
   for (const auto& entry : after.delegations) names.push_back(printable(entry.role));
   out.push_back(fmt::format("the products are asked in another order: {}", fmt::join(names, ", ")));
 }

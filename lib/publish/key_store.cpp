@@ -97,6 +97,7 @@ bool KeyStore::has(KeyRole role) const { return find_file(role).has_value(); }
 std::string KeyStore::described_places() const {
   if (places_.empty()) return "no folder";
   std::vector<std::string> names;
+  names.reserve(places_.size());
   for (const auto& place : places_) names.push_back(place.native());
   return fmt::format("{}", fmt::join(names, ", "));
 }

@@ -158,6 +158,7 @@ Result<CheckedProposal> check_proposal(const Proposal& proposal) {
     return role == "root" ? 0 : role == "targets" ? 1 : 2;
   };
   std::vector<const ProposedRole*> order;
+  order.reserve(proposal.roles.size());
   for (const auto& proposed : proposal.roles) order.push_back(&proposed);
   std::ranges::stable_sort(order, {}, [&](const auto* entry) { return rank(entry->role); });
   for (const auto* proposed : order) {

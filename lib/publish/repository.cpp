@@ -134,7 +134,8 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
   RefreshReport report;
   const Lifetimes& lifetimes = environment_.lifetimes;
   Edit here, elsewhere;  // what the keys at hand can sign, and what they cannot
-  const auto waiting = roles_that_wait(layout_, state_);
+  const auto waiting = options.may_propose ? roles_that_wait(layout_, state_)
+                                           : std::map<std::string, std::filesystem::path>{};
   auto judge = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
                    const trust::RoleKeys& allowed) -> Edit* {
     // A root's date is its holders' choice, however far away (root propose --expires).

@@ -247,6 +247,10 @@ TEST_F(Ceremony, TheDoctorTellsWhatWillBreak) {
   ASSERT_TRUE(report.will_break());
   EXPECT_THAT(report.findings.front().message, HasSubstr("cannot follow"));
   EXPECT_EQ(diagnose(folder / "nowhere", kNow, nullptr).error().kind, ErrorKind::not_found);
+  fs::remove(repository / "metadata/timestamp.json");
+  report = diagnose(repository, kNow, nullptr).value();
+  ASSERT_TRUE(report.will_break());
+  EXPECT_THAT(report.findings.front().message, HasSubstr("has lost its metadata/timestamp.json"));
 }
 
 // root.json is the only good copy of the newest root: it is not written over, but copied from.

@@ -70,6 +70,7 @@ TEST(KeyStore, OfSeveralKeysMadeUnderOneNameAtOnceOneIsKept) {
     return Result<std::string>("secret");
   };
   std::vector<std::jthread> makers;
+  makers.reserve(made.size());
   for (auto& result : made)
     makers.emplace_back([&] { result = make_key_file(file, false, ask, trust::kMinKdfCost); });
   makers.clear();
