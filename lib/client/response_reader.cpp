@@ -15,6 +15,9 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
+// Beast 1.74, once it has seen a last chunk's size, expects to be asked again with no less (it
+// asserts it). Whatever it leaves unread goes on for as long.
+constexpr std::size_t kShortestEnd = 5;  // "0" and two ends of lines
 
 // A body for Beast's parser that grows with what comes. Beast's own string_body makes room for
 // whatever length the head announces.
@@ -48,6 +51,7 @@ struct GrowingBody {
 struct ResponseReader::Impl {
   http::response_parser<GrowingBody> parser;
   std::string unread;
+  bool asked_for_more = false;  // all of `unread` has been tried
   std::optional<std::uint64_t> max_body_bytes;
   std::uint64_t bytes_left = 0;  // of head, body and chunks' frames, where the body is bounded
 };
@@ -74,22 +78,24 @@ ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
 ResponseReader& ResponseReader::operator=(ResponseReader&&) noexcept = default;
 
 Result<void> ResponseReader::feed(std::string_view bytes) {
-  auto& [parser, unread, max_body_bytes, bytes_left] = *impl_;
+  auto& [parser, unread, asked_for_more, max_body_bytes, bytes_left] = *impl_;
   if (max_body_bytes) {
     if (bytes.size() > bytes_left) return too_long();
     bytes_left -= bytes.size();
   }
   unread += bytes;
   while (!unread.empty() && !parser.is_done()) {
+    if (asked_for_more && unread.size() < kShortestEnd) return {};
     boost::beast::error_code error;
-    std::size_t used = parser.put(boost::asio::buffer(unread), error);
+    const std::size_t used = parser.put(boost::asio::buffer(unread), error);
     unread.erase(0, used);
+    // What Beast leaves of a body is the beginning of a chunk's head, also where it says nothing.
+    asked_for_more = !unread.empty();
     if (max_body_bytes && parser.get().body().size() > *max_body_bytes) return too_long();
-    if (error == http::error::need_more) return {};
-    if (error)
+    if (error && error != http::error::need_more)
       return fail(ErrorKind::internal,
                   "what answers at the socket does not speak HTTP as expected: " + error.message());
-    if (used == 0) return {};
+    if (error || used == 0) return {};
   }
   return {};
 }

@@ -113,6 +113,27 @@ TEST(ResponseReader, ReadsChunkedBodiesInPieces) {
   EXPECT_EQ(body, "hello world");
 }
 
+// Beast wants to see no less than five bytes once it has seen a last chunk's size.
+TEST(ResponseReader, ALastChunkWaitsForItsEndInPiecesOfAnySize) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (std::string end : {"0\r\n\r\n", "00\r\n\r\n", "0;a=b\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"}) {
+    const std::string text = head + end;
+    for (std::size_t first = 0; first <= text.size(); ++first) {
+      for (std::size_t second = first; second <= text.size(); ++second) {
+        ResponseReader reader(1000);
+        for (auto part :
+             {text.substr(0, first), text.substr(first, second - first), text.substr(second)})
+          ASSERT_TRUE(reader.feed(part)) << end << first << ' ' << second;
+        EXPECT_TRUE(reader.complete()) << end << first << ' ' << second;
+      }
+    }
+  }
+  ResponseReader unfinished(1000);
+  EXPECT_TRUE(unfinished.feed(head.substr(0, 30)));
+  EXPECT_TRUE(unfinished.feed(head.substr(30) + "0 \r\n"));
+  EXPECT_FALSE(unfinished.end());
+}
+
 TEST(ResponseReader, CutOffAnswerIsNoAnswer) {
   ResponseReader reader(1000);
   ASSERT_TRUE(reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhell"));

@@ -288,9 +288,10 @@ TEST_F(Publisher, InitStoppedBeforeAnyWriteCanBeRunAgain) {
     };
     EXPECT_FALSE(init_repository(path, store, true, {}, stopping).has_value()) << limit;
     KeyStore other(folder / "other-keys", [](const auto&) { return Result<std::string>("x"); });
-    if (limit > 0)
+    if (limit > 0) {
       EXPECT_EQ(init_repository(path, other, true, {}, environment).error().kind,
                 ErrorKind::conflict);
+    }
     auto again = init_repository(path, store, true, {}, environment);
     ASSERT_TRUE(again.has_value()) << again.error().describe();
     EXPECT_EQ(again->keys_made, 0U);
