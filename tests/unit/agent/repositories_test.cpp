@@ -1,6 +1,8 @@
 // Repositories as the agent reads them: damaged products, failing mirrors, and how little is asked.
 #include <algorithm>
+#include <array>
 
+#include "trust/signing.hpp"
 #include "unit/agent/world.hpp"
 
 namespace shoal::agent {
@@ -31,6 +33,44 @@ struct RepositoriesTest : testing::Test {
       if (entry.path().filename().string().ends_with(file))
         std::filesystem::resize_file(entry.path(), 10);
   }
+  // The next version of a product's role, by its own key, and what lists it.
+  void sign_targets_again(const std::string& product,
+                          const std::function<void(trust::Targets&)>& change) {
+    const trust::Limits limits;
+    const auto metadata = publisher.repository / "metadata";
+    auto read = [&](const std::string& name) {
+      return read_file(metadata / name, limits.targets_bytes).value();
+    };
+    auto signed_by = [&](publish::KeyRole role) {
+      return std::array{publisher.keys.load(role).value()};
+    };
+    auto timestamp = trust::parse_timestamp(read("timestamp.json"), limits).value().body;
+    auto snapshot = trust::parse_snapshot(
+                        read(fmt::format("{}.snapshot.json", timestamp.snapshot.version)), limits)
+                        .value()
+                        .body;
+    const auto name = [&](std::uint64_t version) {
+      return fmt::format("{}.{}.json", version, product);
+    };
+    auto targets =
+        trust::parse_targets(read(name(snapshot.meta.at(product).version)), product, limits)
+            .value()
+            .body;
+    change(targets);
+    ++targets.version;
+    auto bytes = trust::sign_targets(targets, signed_by(publish::KeyRole::products));
+    ASSERT_TRUE(write_file_atomic(metadata / name(targets.version), bytes));
+    snapshot.meta[product] = trust::describe_metadata(bytes, targets.version);
+    ++snapshot.version;
+    bytes = trust::sign_snapshot(snapshot, signed_by(publish::KeyRole::snapshot));
+    ASSERT_TRUE(
+        write_file_atomic(metadata / fmt::format("{}.snapshot.json", snapshot.version), bytes));
+    timestamp.snapshot = trust::describe_metadata(bytes, snapshot.version);
+    ++timestamp.version;
+    ASSERT_TRUE(write_file_atomic(
+        metadata / "timestamp.json",
+        trust::sign_timestamp(timestamp, signed_by(publish::KeyRole::timestamp))));
+  }
 };
 
 TEST_F(RepositoriesTest, ADamagedProductIsToldAndTheOthersCanBeUsed) {
@@ -43,6 +83,24 @@ TEST_F(RepositoriesTest, ADamagedProductIsToldAndTheOthersCanBeUsed) {
   EXPECT_EQ(added->problems[0].product, "other");
   EXPECT_EQ(added->problems[0].error.kind, ErrorKind::verification_failed);
   EXPECT_EQ(machine.agent->repositories().at(0).problems.size(), 1U);
+  EXPECT_EQ(machine.run(ChangeKind::install).state, ChangeState::done);
+}
+
+// A team whose key was stolen, or that slipped: its own list is told of, and nothing of it is
+// fetched.
+TEST_F(RepositoriesTest, AListOfAbsurdSizeIsNotFetchedAndTheOtherProductsAreRead) {
+  publisher.release("1", {{"data", random_text(100'000, 2)}}, "other");
+  sign_targets_again("other", [](trust::Targets& targets) {
+    targets.targets.at("other/channels.json").length = 200 << 20;
+  });
+  Machine machine(publisher, state);
+  auto added = machine.try_to_add_repository(publisher);
+  ASSERT_TRUE(added) << added.error().describe();
+  ASSERT_EQ(added->problems.size(), 1U);
+  EXPECT_EQ(added->problems[0].product, "other");
+  EXPECT_EQ(added->problems[0].error.kind, ErrorKind::too_large);
+  for (const auto& request : machine.web.take_requests())
+    EXPECT_FALSE(request.find("other/") != std::string::npos) << request;
   EXPECT_EQ(machine.run(ChangeKind::install).state, ChangeState::done);
 }
 
