@@ -328,10 +328,10 @@ void Agent::begin_refresh(std::int64_t id) {
       [this, id, client = entry.client,
        waiting = std::exchange(entry.waiting, {})](Result<RepositoryContents> contents) {
         std::optional<Error> error;
-        if (!contents) error = contents.error();
-        // Another repository may have taken the number of one that was removed.
+        // Unless it was removed; another may have taken its number.
         auto found = repositories_.find(id);
         if (found != repositories_.end() && found->second.client == client) {
+          if (!contents) error = contents.error();
           found->second.refreshing = false;
           refreshed(id, std::move(contents));
           if (!found->second.waiting.empty()) begin_refresh(id);

@@ -99,8 +99,9 @@ class Agent final : public Service, private RunnerHost {
   void let_foreground_go_first();
   void arm_refresh(std::chrono::milliseconds delay);
   void arm_limits();
-  // Reads the repository as it is from now on. However many ask, one refresh of a repository runs
-  // at a time and one more may wait, so that a slow mirror does not take every job's thread.
+  // Reads the repository as it is from now on; of one that is removed meanwhile there is no error.
+  // However many ask, one refresh of a repository runs at a time and one more may wait, so that a
+  // slow mirror does not take every job's thread.
   void refresh(std::int64_t id, AfterRefresh then);
   void begin_refresh(std::int64_t id);
   void refreshed(std::int64_t id, Result<RepositoryContents> contents);

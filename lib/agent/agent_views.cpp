@@ -171,8 +171,7 @@ Result<void> Agent::remove_repository(std::int64_t id) {
   SHOAL_TRY(context_.store.remove_repository(id));
   client->forget();
   auto removed = repositories_.extract(id);
-  for (const auto& then : removed.mapped().waiting)
-    then(Error{ErrorKind::not_found, fmt::format("repository {} was removed", id), ""});
+  for (const auto& then : removed.mapped().waiting) then(std::nullopt);
   emit("repository", std::to_string(id));
   return {};
 }

@@ -1,6 +1,6 @@
 // Every file read here is a signed target; its size and hash were checked by the updater before it
 // is parsed. Those that every cycle needs are kept, so that a cycle that finds nothing new is one
-// request, for the timestamp.
+// request, for the timestamp (but for one a day, which looks for a new root).
 #include "agent/repository_client.hpp"
 
 #include <fmt/ranges.h>
@@ -140,7 +140,8 @@ RepositoryClient::RepositoryClient(const Context& context, store::RepositoryRow 
     : context_(context),
       row_(std::move(row)),
       metadata_(metadata_dir()),
-      kept_(folder() / "targets") {}
+      targets_(folder() / "targets"),
+      kept_(targets_) {}
 
 std::filesystem::path RepositoryClient::folder() const {
   return context_.state_dir / "repositories" / std::to_string(row_.id);
@@ -178,6 +179,7 @@ void RepositoryClient::clear() {
 
 void RepositoryClient::forget() {
   metadata_.close();
+  targets_.close();
   clear();
 }
 

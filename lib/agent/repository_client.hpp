@@ -11,7 +11,7 @@
 
 #include "agent/context.hpp"
 #include "agent/install_record.hpp"
-#include "agent/metadata_folder.hpp"
+#include "agent/repository_folder.hpp"
 #include "agent/service.hpp"
 #include "agent/target_cache.hpp"
 #include "content/repository_info.hpp"
@@ -70,7 +70,7 @@ class RepositoryClient {
 
   const Context& context_;
   store::RepositoryRow row_;
-  MetadataFolder metadata_;
+  RepositoryFolder metadata_, targets_;
   TargetCache kept_;
   std::mutex cycle_;      // one update of the trusted metadata at a time; guards what follows
   std::string stand_in_;  // the mirror that answered where those before it did not; empty: none yet

@@ -3,19 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "base/bytes.hpp"
 #include "base/sha256.hpp"
+#include "trust/metadata_store.hpp"
 
 namespace shoal::agent {
 
-// One file in the folder for each target. One thread at a time.
+// One file for each target. One thread at a time.
 class TargetCache {
  public:
-  explicit TargetCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  // The files must outlive this.
+  explicit TargetCache(trust::MetadataStore& files) : files_(files) {}
 
   // What is kept of the target, if it still has that hash.
   std::optional<Bytes> find(const std::string& target, const Digest& sha256) const;
@@ -25,9 +26,7 @@ class TargetCache {
   void keep(const std::string& target, ByteView bytes) const;
 
  private:
-  std::filesystem::path file_of(const std::string& target) const;
-
-  std::filesystem::path folder_;
+  trust::MetadataStore& files_;
 };
 
 }  // namespace shoal::agent

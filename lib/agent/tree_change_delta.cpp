@@ -128,7 +128,8 @@ void TreeChange::look_around(std::size_t component) {
       context_,
       [&context = context_, mirrors = preparation_->release.mirrors]() -> Result<bool> {
         SHOAL_ASSIGN(auto fetcher, context.make_fetcher(mirrors));
-        const trust::Limits limits;
+        trust::Limits limits;
+        limits.mirrors_asked = fetcher->mirrors();
         return trust::Mirrors(*fetcher, limits)
             .fetch("metadata/timestamp.json", limits.timestamp_bytes,
                    [](ByteView) { return Result<void>(); })

@@ -56,7 +56,8 @@ Result<void> pwrite_all(int fd, ByteView bytes, std::uint64_t offset,
 // Errors: not_found, too_large when the file has more than max_bytes, unsupported_file_type (a
 // folder, a FIFO: never waited for), io_error.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
-// What was created, renamed or removed in the folder is so after a power cut, too.
+// What was created, renamed or removed in the folder is so after a power cut, too, where the file
+// system can do that.
 Result<void> sync_folder(const std::filesystem::path& folder);
 
 // Replaces the file as one step: temporary file beside it, fsync, rename, fsync of the folder.

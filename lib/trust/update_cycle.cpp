@@ -24,6 +24,20 @@ constexpr const char* kAddAgain = "Add the repository again, with its root.json.
 
 std::string file_of(std::string_view role) { return encode_role_name(role) + ".json"; }
 
+// Whether nothing is kept under a name, or nothing that we wrote, by why it could not be read.
+bool is_no_metadata(ErrorKind kind) {
+  return kind == ErrorKind::not_found || kind == ErrorKind::too_large ||
+         kind == ErrorKind::unsupported_file_type;
+}
+
+Error cannot_be_read(Error error) {
+  error.remedy =
+      "Try again. If it stays so, the disk may be failing; once that file is deleted, it is "
+      "fetched "
+      "again.";
+  return error;
+}
+
 template <typename Number>
 Number read_number(ByteView note, Number otherwise) {
   auto text = as_text(note);
@@ -72,7 +86,9 @@ std::string UpdateCycle::metadata_path(const std::string& role, std::uint64_t ve
 Result<void> UpdateCycle::load_root() {
   // 5.2: the trusted root, from the last cycle or shipped. It may have expired.
   auto bytes = store_.read(file_of("root"), limits_.root_bytes);
-  if (!bytes) return fail(bytes.error().kind, bytes.error().message, kAddAgain);
+  if (!bytes && is_no_metadata(bytes.error().kind))
+    return fail(bytes.error().kind, bytes.error().message, kAddAgain);
+  if (!bytes) return fail(std::move(bytes.error()));
   return trust_kept_root(*bytes);
 }
 
@@ -89,7 +105,7 @@ Result<void> UpdateCycle::trust_kept_root(ByteView root) {
 Result<void> UpdateCycle::finish_rotation() {
   auto note = store_.read(kRotationNote, kMaxNoteBytes);
   if (!note && note.error().kind == ErrorKind::not_found) return {};
-  if (!note && note.error().kind != ErrorKind::too_large) return fail(note.error());
+  if (!note && !is_no_metadata(note.error().kind)) return fail(cannot_be_read(note.error()));
   // One that was damaged counts as one of a root that is kept.
   const auto version = note ? read_number<std::uint64_t>(*note, 0) : 0;
   noted_rotation_ = version;
@@ -120,11 +136,18 @@ Result<void> UpdateCycle::update_roots() {
     // 5.3.2, 5.3.3: the next version, within limits; when it is not there, this is the newest.
     auto path = fmt::format("{}{}.root.json", metadata_prefix_, trusted_->root().version + 1);
     bool rotated = false;
+    std::optional<Error> wrong;  // with a root that is there, by the keys of the one before
     auto accept = [&](ByteView bytes) -> Result<void> {
-      SHOAL_ASSIGN(rotated, trusted_->update_root(bytes));
-      return {};
+      auto updated = trusted_->update_root(bytes);
+      if (updated) {
+        rotated = *updated;
+        return {};
+      }
+      if (trusted_->is_next_root(bytes)) wrong = updated.error();
+      return fail(std::move(updated.error()));
     };
     auto bytes = mirrors_.fetch_if_there(path, limits_.root_bytes, accept);
+    if (!bytes && wrong) return fail(std::move(*wrong));
     if (!bytes && bytes.error().kind == ErrorKind::not_found) break;
     if (!bytes) return std::unexpected(std::move(bytes.error()));
     // Stricter than 5.3.3, which goes on with a root that is not the newest: what is newer may
@@ -204,7 +227,7 @@ Result<void> UpdateCycle::update(std::optional<Bytes> timestamp) {
   SHOAL_TRY(update_timestamp(std::move(timestamp)));
   SHOAL_TRY(update_snapshot());
   SHOAL_TRY(load_targets({"targets", ""}));
-  SHOAL_TRY(note_roots());
+  note_roots();
   refreshed_ = true;
   return {};
 }
@@ -222,24 +245,24 @@ Result<std::optional<Bytes>> UpdateCycle::read_if_kept(const std::string& name,
                                                        std::uint64_t max_bytes) const {
   auto bytes = store_.read(name, max_bytes);
   if (bytes) return std::optional(*std::move(bytes));
-  const auto kind = bytes.error().kind;
-  if (kind == ErrorKind::not_found || kind == ErrorKind::too_large) return std::nullopt;
-  return fail(std::move(bytes.error()));
+  if (is_no_metadata(bytes.error().kind)) return std::nullopt;
+  return fail(cannot_be_read(std::move(bytes.error())));
 }
 
-Result<void> UpdateCycle::note_roots() {
+// Without the note, on a full disk, say, they are asked for again in the next cycle.
+void UpdateCycle::note_roots() {
   const auto note = std::to_string(now_.time_since_epoch().count());
   auto kept = store_.read(kRootsNote, kMaxNoteBytes);
-  if (kept && as_text(*kept) == note) return {};
-  return store_.write(kRootsNote, as_bytes(note));
+  if (!kept || as_text(*kept) != note) static_cast<void>(store_.write(kRootsNote, as_bytes(note)));
 }
 
 // Whether newer roots have not been asked for since a day, or since a time that is not known.
 bool UpdateCycle::roots_are_due() const {
   const auto note = store_.read(kRootsNote, kMaxNoteBytes);
   if (!note) return true;
-  const UtcSeconds asked(std::chrono::seconds(read_number<std::int64_t>(*note, 0)));
-  return now_ < asked || now_ - asked >= std::chrono::seconds(limits_.roots_asked_seconds);
+  const auto asked = read_number<std::int64_t>(*note, -1);
+  const std::int64_t now = now_.time_since_epoch().count();
+  return asked < 0 || asked > now || now - asked >= limits_.roots_asked_seconds;
 }
 
 std::optional<UpdateCycle::Kept> UpdateCycle::read_kept() const {

@@ -56,7 +56,7 @@ class UpdateCycle {
   // of files. What cannot be read now may be good: going on without it could take the client back.
   Result<std::optional<Bytes>> read_if_kept(const std::string& name, std::uint64_t max_bytes) const;
   bool roots_are_due() const;
-  Result<void> note_roots();  // that they were asked for now
+  void note_roots();  // that they were asked for now
   Result<std::uint64_t> bound(const FileMeta& meta, std::uint64_t limit,
                               const std::string& role) const;
   std::string metadata_path(const std::string& role, std::uint64_t version) const;

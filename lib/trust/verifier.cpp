@@ -131,6 +131,14 @@ Result<bool> TrustedMetadata::update_root(ByteView bytes) {
   return rotated;
 }
 
+bool TrustedMetadata::is_next_root(ByteView bytes) const {
+  auto document = parse_root(bytes, limits_);
+  return document && document->body.version == root_.version + 1 &&
+         check_threshold(root_.root, root_.keys, document->signed_bytes, document->signatures,
+                         "next")
+             .has_value();
+}
+
 Result<void> TrustedMetadata::finish_root() const {
   // 5.3.10: freeze attack.
   return check_expiry(root_.expires, name_of("root", root_.version));

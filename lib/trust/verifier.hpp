@@ -45,6 +45,9 @@ class TrustedMetadata {
   // 5.3.4 to 5.3.7, for the next root. True when the timestamp's or the snapshot's keys changed:
   // the files of those roles must be forgotten (5.3.11).
   Result<bool> update_root(ByteView bytes);
+  // Whether the bytes are the next root as the trusted one's keys signed it, if not one to trust:
+  // then there is a newer root, whatever a mirror says.
+  bool is_next_root(ByteView bytes) const;
   // 5.3.10, once no newer root is there.
   Result<void> finish_root() const;
 

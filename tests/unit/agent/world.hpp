@@ -46,17 +46,11 @@ struct FakeWeb {
   Result<Bytes> get(const std::string& mirror, const std::string& path, std::uint64_t max_bytes) {
     std::unique_lock lock(mutex);
     requests.push_back(mirror + ' ' + path);
+    auto answer = answer_of(mirror, path, max_bytes);
     released.wait(lock, [&] { return !holding; });
-    const auto& fault = faults[mirror];
-    if (down || fault == "down") return fail(ErrorKind::network, mirror + " is unreachable");
-    auto bytes = read_file(root / decoded(path), max_bytes);
-    if (bytes && fault == "endless")
-      return fail(ErrorKind::too_large, fmt::format("GET {}: more than {} bytes", path, max_bytes));
-    if (bytes && fault == "lies" && !bytes->empty()) bytes->front() ^= 1;
-    return bytes;
+    return answer;
   }
-
-  // While held, requests are made and not answered.
+  // While held, answers are made, of what is there then, and not given.
   void hold(bool on) {
     std::scoped_lock lock(mutex);
     holding = on;
@@ -65,6 +59,18 @@ struct FakeWeb {
   std::size_t requests_made() {
     std::scoped_lock lock(mutex);
     return requests.size();
+  }
+
+ private:
+  Result<Bytes> answer_of(const std::string& mirror, const std::string& path,
+                          std::uint64_t max_bytes) {
+    const auto& fault = faults[mirror];
+    if (down || fault == "down") return fail(ErrorKind::network, mirror + " is unreachable");
+    auto bytes = read_file(root / decoded(path), max_bytes);
+    if (bytes && fault == "endless")
+      return fail(ErrorKind::too_large, fmt::format("GET {}: more than {} bytes", path, max_bytes));
+    if (bytes && fault == "lies" && !bytes->empty()) bytes->front() ^= 1;
+    return bytes;
   }
 
   std::mutex mutex;  // fetchers are used on jobs' threads
@@ -156,6 +162,7 @@ struct Machine {
     if (!started) throw std::runtime_error(started.error().describe());
   }
   ~Machine() {
+    web.hold(false);
     bool done = false;
     agent->shut_down([&] { done = true; });
     run_until(loop, [&] { return done; });

@@ -197,6 +197,16 @@ TEST(DamagedDisk, WhatCannotBeReadForNowIsNotDoneWithout) {
 }
 
 // A note of a rotation that cannot be understood is taken for one that is not finished.
+TEST(FullDisk, WithNothingNewNothingNeedsToBeWritten) {
+  World world;
+  ASSERT_TRUE(world.update().has_value());
+  world.now += kDay;  // roots are asked for again
+  world.disk.changes_left = 0;
+  Seen none;
+  Updater updater(world.disk, "metadata/", "targets/", world.repository, world.now);
+  EXPECT_TRUE(updater.refresh_if_changed(none).has_value());
+}
+
 TEST(DamagedDisk, ANoteThatChangedOnTheDiskIsFinished) {
   for (std::string note : {std::string(), std::string("x"), std::string(33, '9')}) {
     World world;

@@ -243,6 +243,27 @@ TEST(Mirrors, OneThatLagsDoesNotHideARootThatReplacedTheTimestampsKeys) {
   }
 }
 
+// As a thief of too few of the root's keys would have it, or a publisher who made a mistake.
+TEST(Mirrors, ARootThatIsThereButCannotBeTrustedIsNotHiddenByOneThatSaysThereIsNone) {
+  for (bool lags_first : {true, false}) {
+    World world;
+    ASSERT_TRUE(world.update().has_value());
+    FakeRepository lagging = world.repository;
+    const auto old_keys = world.repository.keys.at("root");
+    world.repository.rotate("root");
+    world.advance();
+    const SigningKey* only_old[] = {&old_keys[0]};
+    world.file("root") = sign_root(world.repository.root, only_old);
+    FakeMirrors mirrors;
+    mirrors.all = {&lagging, &world.repository};
+    if (!lags_first) std::swap(mirrors.all[0], mirrors.all[1]);
+    expect_kind(world.update_from(mirrors), K::signature_invalid);
+    // An old root in the place of the next one is no such thing.
+    world.file("root") = world.repository.files.at("metadata/5.root.json");
+    EXPECT_TRUE(world.update_from(mirrors).has_value());
+  }
+}
+
 TEST(Mirrors, WhereAllLieTheFirstErrorIsToldAndTheyAreNotAskedForEver) {
   World world;
   ASSERT_TRUE(world.update().has_value());

@@ -1,5 +1,6 @@
-// The trusted metadata of one repository, until the repository is removed: a cycle that is still
-// running then must not write into the folder of the one that takes its number.
+// A folder with files of one repository, its trusted metadata or its targets, until the repository
+// is removed: a cycle that is still running then must not write into the folder of the one that
+// takes its number.
 #pragma once
 
 #include <mutex>
@@ -8,12 +9,12 @@
 
 namespace shoal::agent {
 
-class MetadataFolder final : public trust::MetadataStore {
+class RepositoryFolder final : public trust::MetadataStore {
  public:
-  explicit MetadataFolder(std::filesystem::path folder);
+  explicit RepositoryFolder(std::filesystem::path folder);
 
   Result<Bytes> read(const std::string& name, std::uint64_t max_bytes) const override;
-  // Besides the interface's errors: cancelled after close().
+  // Makes the folder. Besides the interface's errors: cancelled after close().
   Result<void> write(const std::string& name, ByteView bytes) override;
   Result<void> remove(const std::string& name) override;
   // From any thread; waits for a write that is under way. Nothing is written after it.
@@ -22,6 +23,7 @@ class MetadataFolder final : public trust::MetadataStore {
  private:
   Result<void> check_open() const;
 
+  std::filesystem::path folder_;
   trust::DirectoryStore files_;
   mutable std::mutex mutex_;
   bool closed_ = false;
