@@ -208,7 +208,7 @@ TEST(FullDisk, WithNothingNewNothingNeedsToBeWritten) {
 }
 
 TEST(DamagedDisk, ANoteThatChangedOnTheDiskIsFinished) {
-  for (std::string note : {std::string(), std::string("x"), std::string(33, '9')}) {
+  for (const std::string& note : {std::string(), std::string("x"), std::string(33, '9')}) {
     World world;
     ASSERT_TRUE(world.update().has_value());
     world.disk.files["rotation"] = to_bytes(note);

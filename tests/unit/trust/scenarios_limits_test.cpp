@@ -140,7 +140,7 @@ TEST(Delegated, NamesThatDifferInCaseAreDifferentRolesAndTargets) {
 }
 
 TEST(TargetPaths, OneThatEscapesIsNeverAskedFor) {
-  for (std::string path :
+  for (const std::string& path :
        {std::string("../file"), std::string("game/../../file"), std::string("/game/file"),
         std::string("game//file"), std::string("game/\0file", 10), std::string("game/./file"),
         "game/" + std::string(5000, 'x'), std::string("game/\xff")}) {
