@@ -24,6 +24,34 @@ std::unexpected<Error> superseded(const std::string& role) {
               "Propose it again, on what is published now.");
 }
 
+// What was signed of a role that is in force; none for a role that is new.
+Result<std::optional<std::string>> signed_in_force(const Layout& layout, const State& state,
+                                                   const std::string& role) {
+  auto listed = state.snapshot.meta.find(role);
+  if (listed == state.snapshot.meta.end()) return std::nullopt;
+  SHOAL_ASSIGN(auto bytes,
+               read_file(layout.metadata(listed->second.version, role), kLimits.targets_bytes));
+  SHOAL_ASSIGN(auto document, trust::parse_targets(bytes, role, kLimits));
+  return std::move(document.signed_bytes);
+}
+
+// A review compared the proposed with what the proposal calls in force. Any metadata that was ever
+// signed could be called that: what came in between would be taken back, and no review say so.
+Result<void> check_builds_on(const std::optional<std::string>& in_force, const Proposal& proposal,
+                             const std::string& role) {
+  auto claimed = proposal.in_force.find(role);
+  if (claimed == proposal.in_force.end() && !in_force) return {};
+  if (claimed != proposal.in_force.end() && in_force) {
+    SHOAL_ASSIGN(auto document, trust::parse_targets(claimed->second, role, kLimits));
+    if (document.signed_bytes == *in_force) return {};
+  }
+  return fail(ErrorKind::conflict,
+              fmt::format("'{}' is not what the proposal says is in force: its review compared it "
+                          "with something else",
+                          role),
+              "Ask who made it; destroy it, and propose again, on what is published now.");
+}
+
 // Whether a file's signatures are enough for those keys.
 template <typename Body>
 bool satisfies(const trust::Document<Body>& document, const trust::RoleKeys& role,
@@ -129,16 +157,11 @@ Result<std::vector<ProposedRole>> Repository::take_over(const Proposal& proposal
     SHOAL_ASSIGN(auto document, trust::parse_targets(role.file(), role.role, kLimits));
     auto listed = state_.snapshot.meta.find(role.role);
     auto last = listed == state_.snapshot.meta.end() ? 0 : listed->second.version;
-    if (document.body.version == last && last > 0) {
-      // An apply that was killed half way has published it already.
-      auto there = read_file(layout_.metadata(last, role.role), kLimits.targets_bytes);
-      auto parsed =
-          there
-              ? trust::parse_targets(*there, role.role, kLimits)
-              : Result<trust::Document<trust::Targets>>(std::unexpected(std::move(there.error())));
-      if (parsed && parsed->signed_bytes == role.signed_bytes) return {};
-    }
+    SHOAL_ASSIGN(const auto in_force, signed_in_force(layout_, state_, role.role));
+    // An apply that was killed half way has published it already.
+    if (in_force == role.signed_bytes) return {};
     if (document.body.version != last + 1) return superseded(role.role);
+    SHOAL_TRY(check_builds_on(in_force, proposal, role.role));
     SHOAL_TRY(explain_missing(trust::check_threshold(party.role, party.keys, document.signed_bytes,
                                                      document.signatures, role.role),
                               role.role));

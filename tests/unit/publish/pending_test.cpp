@@ -22,6 +22,14 @@ struct Waiting : test::Ceremony {
     return release("1.0", {"dana"}, true)->proposal.value();
   }
   fs::path pending(const std::string& role) const { return Layout(repository).pending(role); }
+  Result<RefreshReport> refresh(const std::vector<std::string>& places, bool may_propose = true) {
+    SHOAL_ASSIGN(auto opened, Repository::open(repository, environment));
+    auto store = keys(places);
+    return opened.refresh(store, {.all = true, .may_propose = may_propose});
+  }
+  std::uint64_t version_in_force(const std::string& role) const {
+    return load_state(Layout(repository))->snapshot.meta.at(role).version;
+  }
 };
 
 TEST_F(Waiting, AReleaseIsNotReplacedByAnotherProposal) {
@@ -69,6 +77,57 @@ TEST_F(Waiting, AProposalOfAnotherRepositoryIsCalledThat) {
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
   EXPECT_THAT(applied.error().message, HasSubstr("for another repository"));
+}
+
+// A renewal that was signed, but not applied in time, is offered as what is in force: a review of
+// the same body as the next version says that nothing changes, and the release in between would go.
+TEST_F(Waiting, AProposalOnWhatWasNeverInForceIsRefused) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  ASSERT_TRUE(release("1.0", {"keys", "holders"}));
+  environment.now += std::chrono::days(60);
+  auto renewal = refresh({"keys"})->proposal.value();
+  for (auto name : {"dana", "erin"}) sign(renewal, file(name));
+  folder.write("tree/game", std::string(6000, 'x'));
+  ASSERT_TRUE(release("2.0", {"keys", "holders"}));
+  EXPECT_EQ(apply(renewal).error().kind, ErrorKind::conflict);
+
+  auto forged = renewal;
+  auto& role = forged.roles.at(0);
+  ASSERT_EQ(role.role, "game");
+  forged.in_force["game"] = role.file();
+  auto body = trust::parse_targets(role.file(), "game", {})->body;
+  ++body.version;
+  role = {"game", trust::signed_bytes_of(body), {}};
+  for (auto name : {"dana", "erin"}) sign(forged, file(name));
+  auto applied = apply(forged);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(applied.error().message, HasSubstr("'game'"));
+  EXPECT_TRUE(load_state(Layout(repository))->find("game/2.0/release.json"));
+}
+
+// The same of the top level: a key that was taken from a product would come back.
+TEST_F(Waiting, ATopLevelThatWasNeverInForceIsRefused) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  fs::create_directories(folder / "offline");
+  fs::rename(folder / "keys/targets.key", folder / "offline/targets.key");
+  environment.now += std::chrono::days(60);
+  auto renewal = refresh({"keys", "holders"})->proposal.value();
+  sign(renewal, folder / "offline/targets.key");
+  ASSERT_TRUE(delegate({"erin"}, 1, {"keys", "offline", "holders"}));
+  auto forged = renewal;
+  auto& role = forged.roles.at(0);
+  ASSERT_EQ(role.role, "targets");
+  forged.in_force["targets"] = role.file();
+  auto body = trust::parse_targets(role.file(), "targets", {})->body;
+  ++body.version;
+  role = {"targets", trust::signed_bytes_of(body), {}};
+  sign(forged, folder / "offline/targets.key");
+  auto applied = apply(forged);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
 }
 
 TEST_F(Waiting, TheRenewalOfManyProductsIsOneProposalThatCanBeRead) {
