@@ -117,7 +117,8 @@ Result<void> remove_unfinished(const Layout& layout, const State& state) {
   });
 }
 
-Result<void> remove_applied(const Layout& layout, const State& state) {
+Result<std::size_t> remove_applied(const Layout& layout, const State& state) {
+  std::size_t removed = 0;
   for (const auto& [path, proposal] : pending_proposals(layout)) {
     bool over = std::ranges::any_of(proposal.roles, [&](const auto& role) {
       auto body = trust::parse_targets(role.file(), role.role, trust::Limits{});
@@ -125,10 +126,10 @@ Result<void> remove_applied(const Layout& layout, const State& state) {
       return body && in_force && body->body.version <= *in_force;
     });
     std::error_code error;
-    if (over && !fs::remove(path, error) && error)
-      return fail(system_error(error.value(), "remove", path.native()));
+    if (over && fs::remove(path, error)) ++removed;
+    if (error) return fail(system_error(error.value(), "remove", path.native()));
   }
-  return {};
+  return removed;
 }
 
 Result<void> remove_superseded(const Layout& layout, const State& state) {

@@ -34,8 +34,8 @@ std::set<std::filesystem::path> kept_target_files(const Layout& layout, const St
 Result<void> remove_unfinished(const Layout& layout, const State& state);
 // Metadata older than the kept versions, and target files that none of those list.
 Result<void> remove_superseded(const Layout& layout, const State& state);
-// Pending proposals whose roles are in force by now, or were changed otherwise.
-Result<void> remove_applied(const Layout& layout, const State& state);
+// Pending proposals whose roles are in force by now, or were changed otherwise. Returns how many.
+Result<std::size_t> remove_applied(const Layout& layout, const State& state);
 // Bundles that no edge index of a kept version or a pending proposal names.
 Result<void> remove_unreferenced_bundles(const Layout& layout, const State& state);
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "publish/cleanup.hpp"
 #include "publish/repository.hpp"
 #include "publish/root_change.hpp"
 #include "trust/verifier.hpp"
@@ -66,7 +65,7 @@ Result<ChangeReport> Repository::delegate(const DelegateRequest& request, KeySto
   }
   ChangeReport report;
   SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, request.may_propose));
-  SHOAL_TRY(remove_superseded(layout_, state_));
+  SHOAL_TRY(clean_up(false));
   return report;
 }
 

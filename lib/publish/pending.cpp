@@ -11,14 +11,19 @@ namespace {
 namespace fs = std::filesystem;
 constexpr trust::Limits kLimits{};
 
-// Whether it is the next version of a role of that state, and names files that are not in force.
-bool waits_with_files(const trust::Targets& body, const std::string& role, const State& state) {
+// Whether it is the next version of a role of that state, and good for some time yet.
+bool can_be_applied(const trust::Targets& body, const std::string& role, const State& state,
+                    UtcSeconds now) {
   auto listed = state.snapshot.meta.find(role);
   auto last = listed == state.snapshot.meta.end() ? 0 : listed->second.version;
-  return body.version == last + 1 && std::ranges::any_of(body.targets, [&](const auto& target) {
-           const auto* known = state.find(target.first);
-           return !known || known->hashes.sha256 != target.second.hashes.sha256;
-         });
+  return body.version == last + 1 && body.expires > now;
+}
+
+bool names_new_files(const trust::Targets& body, const State& state) {
+  return std::ranges::any_of(body.targets, [&](const auto& target) {
+    const auto* known = state.find(target.first);
+    return !known || known->hashes.sha256 != target.second.hashes.sha256;
+  });
 }
 
 }  // namespace
@@ -37,15 +42,21 @@ std::map<fs::path, Proposal> pending_proposals(const Layout& layout) {
   return out;
 }
 
-std::map<std::string, fs::path> roles_that_wait(const Layout& layout, const State& state) {
-  std::map<std::string, fs::path> out;
+std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, const State& state,
+                                                       UtcSeconds now) {
+  std::map<std::string, WaitingProposal> out;
   for (const auto& [path, proposal] : pending_proposals(layout)) {
-    bool with_files = std::ranges::any_of(proposal.roles, [&](const auto& role) {
+    bool with_files = false;
+    bool waits = std::ranges::all_of(proposal.roles, [&](const auto& role) {
       auto body = trust::parse_targets(role.file(), role.role, kLimits);
-      return body && waits_with_files(body->body, role.role, state);
+      with_files = with_files || (body && names_new_files(body->body, state));
+      return body && can_be_applied(body->body, role.role, state, now);
     });
-    if (!with_files) continue;
-    for (const auto& role : proposal.roles) out.emplace(role.role, path);
+    if (!waits) continue;
+    for (const auto& role : proposal.roles) {
+      auto& entry = out.try_emplace(role.role, path, with_files).first->second;
+      if (with_files && !entry.with_files) entry = {path, true};
+    }
   }
   return out;
 }

@@ -14,9 +14,13 @@ namespace shoal::publish {
 // What lies in .pending, by file; what cannot be read is left alone.
 std::map<std::filesystem::path, Proposal> pending_proposals(const Layout& layout);
 
-// The roles for which a proposal waits that can still be applied and has files of its own (a
-// release, a channel), with where it lies.
-std::map<std::string, std::filesystem::path> roles_that_wait(const Layout& layout,
-                                                             const State& state);
+struct WaitingProposal {
+  std::filesystem::path file;
+  bool with_files = false;  // of its own (a release, a channel), that go when it does
+};
+// The roles of proposals that can still be applied: all of their roles are at the next version, and
+// none is past its date. Of two for one role, one with files.
+std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, const State& state,
+                                                       UtcSeconds now);
 
 }  // namespace shoal::publish

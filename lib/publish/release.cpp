@@ -106,7 +106,7 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
     SHOAL_TRY(keys.signers(state_.root.targets));
     auto enough = keys.check_enough(state_.root.targets, "targets");
     if (!enough && !request.may_propose) return enough;
-    if (!enough) SHOAL_TRY(check_none_waits("targets"));
+    if (!enough) SHOAL_TRY(check_none_waits({"targets"}));
   } else {
     SHOAL_TRY(keys.signers(delegation->keys));
     auto enough = keys.check_enough(delegation->keys, request.build.product);
@@ -114,7 +114,7 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
       enough.error().remedy += " Or leave it to others to sign, with --propose FILE.";
       return enough;
     }
-    if (!enough) return check_none_waits(request.build.product);
+    if (!enough) return check_none_waits({request.build.product});
   }
   SHOAL_TRY(keys.enough_signers(state_.root.snapshot, "snapshot"));
   SHOAL_TRY(keys.enough_signers(state_.root.timestamp, "timestamp"));
@@ -200,8 +200,7 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
                {content::channels_target(product), to_bytes(content::format_channels(list))});
     SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, request.may_propose));
   }
-  SHOAL_TRY(remove_superseded(layout_, state_));
-  SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+  SHOAL_TRY(clean_up(true));
   return report;
 }
 

@@ -58,6 +58,13 @@ bool Repository::is_due(UtcSeconds expires, std::chrono::days lifetime, int last
   return ends_soon(expires, lifetime, last_percent) || expires - environment_.now > lifetime;
 }
 
+Result<void> Repository::clean_up(bool bundles) const {
+  SHOAL_ASSIGN(auto removed, remove_applied(layout_, state_));
+  SHOAL_TRY(remove_superseded(layout_, state_));
+  if (bundles || removed > 0) SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+  return {};
+}
+
 Result<content::ChannelList> Repository::channels_of(const std::string& product) const {
   if (!state_.products.contains(product)) return content::ChannelList{};
   return read_channels(layout_, state_, product);
@@ -99,7 +106,7 @@ Result<ChangeReport> Repository::set_channel(const std::string& product, const s
              {content::channels_target(product), to_bytes(content::format_channels(list))});
   ChangeReport report;
   SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, may_propose));
-  SHOAL_TRY(remove_superseded(layout_, state_));
+  SHOAL_TRY(clean_up(false));
   return report;
 }
 
@@ -134,8 +141,8 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
   RefreshReport report;
   const Lifetimes& lifetimes = environment_.lifetimes;
   Edit here, elsewhere;  // what the keys at hand can sign, and what they cannot
-  const auto waiting = options.may_propose ? roles_that_wait(layout_, state_)
-                                           : std::map<std::string, std::filesystem::path>{};
+  const auto waiting = options.may_propose ? roles_that_wait(layout_, state_, environment_.now)
+                                           : std::map<std::string, WaitingProposal>{};
   auto judge = [&](const std::string& role, UtcSeconds expires, std::chrono::days lifetime,
                    const trust::RoleKeys& allowed) -> Edit* {
     // A root's date is its holders' choice, however far away (root propose --expires).
@@ -151,10 +158,11 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
                                                 : "too few of its keys are here: --propose"));
       return nullptr;
     }
-    if (auto waits = waiting.find(role); !enough && waits != waiting.end()) {
+    if (auto waits = waiting.find(role);
+        !enough && waits != waiting.end() && waits->second.with_files) {
       report.warnings.push_back(
           fmt::format("'{}' expires at {}; the proposal in {} renews it, once it is applied", role,
-                      format_utc(expires), waits->second.native()));
+                      format_utc(expires), waits->second.file.native()));
       return nullptr;
     }
     if (enough) report.renewed.push_back(role);
@@ -184,7 +192,7 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
     SHOAL_TRY(publish(std::move(next), roles, new_snapshot, keys));
     if (changes || new_snapshot) report.renewed.push_back("snapshot");
     report.renewed.push_back("timestamp");
-    SHOAL_TRY(remove_superseded(layout_, state_));
+    SHOAL_TRY(clean_up(false));
   }
   if (elsewhere.targets || !elsewhere.products.empty()) {
     SHOAL_ASSIGN(report.proposal, commit(std::move(elsewhere), keys, true));

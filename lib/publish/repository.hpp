@@ -178,7 +178,10 @@ class Repository {
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
   // Errors: conflict: another proposal would make files go that a waiting one needs.
-  Result<void> check_none_waits(const std::string& role) const;
+  Result<void> check_none_waits(const std::vector<std::string>& roles) const;
+  // Removes what the state in force has made superfluous: proposals that can no longer be applied,
+  // old metadata, and files. `bundles`: those, too, even where no proposal went.
+  Result<void> clean_up(bool bundles) const;
   // The lists of channels that the edit's files replace, by target path.
   Result<std::map<std::string, Bytes>> channels_in_force(const Edit& edit) const;
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;

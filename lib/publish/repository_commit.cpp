@@ -83,6 +83,21 @@ const trust::Targets* body_of(const State& state, const std::string& role) {
   return product == state.products.end() ? nullptr : &product->second;
 }
 
+// What else goes when those roles are published, one sentence for each proposal.
+std::vector<std::string> describe_superseded(
+    const std::vector<ProposedRole>& roles, const std::map<std::string, WaitingProposal>& waiting) {
+  std::map<std::filesystem::path, std::string> said;
+  for (const auto& role : roles)
+    if (auto found = waiting.find(role.role); found != waiting.end())
+      said.try_emplace(found->second.file,
+                       fmt::format("{}: the proposal that waits in {} is superseded: it can no "
+                                   "longer be applied",
+                                   role.role, found->second.file.native()));
+  std::vector<std::string> out;
+  for (auto& [file, line] : said) out.push_back(std::move(line));
+  return out;
+}
+
 }  // namespace
 
 void SigningNotice::add(const std::string& role,
@@ -113,6 +128,9 @@ Result<void> Repository::announce(const std::vector<ProposedRole>& roles, const 
   SHOAL_ASSIGN(auto replaced, channels_in_force(edit));
   for (auto& line : describe_channels(replaced, files)) notice.changes.push_back(std::move(line));
   if (published) {
+    for (auto& line :
+         describe_superseded(roles, roles_that_wait(layout_, state_, environment_.now)))
+      notice.changes.push_back(std::move(line));
     SHOAL_ASSIGN(auto snapshot, keys.signers(next.root.snapshot));
     notice.add("snapshot", snapshot);
     SHOAL_ASSIGN(auto timestamp, keys.signers(next.root.timestamp));
@@ -196,7 +214,9 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   State next = state_;
   auto roles = next_roles(edit, next);
   bool complete = true;
+  std::vector<std::string> names;
   for (const auto& role : roles) {
+    names.push_back(role.role);
     SHOAL_ASSIGN(auto party, party_of(next, role.role));
     auto enough = keys.check_enough(party.role, role.role);
     if (enough) continue;
@@ -210,7 +230,7 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
     SHOAL_TRY(keys.check_enough(next.root.snapshot, "snapshot"));
     SHOAL_TRY(keys.check_enough(next.root.timestamp, "timestamp"));
   } else {
-    for (const auto& role : roles) SHOAL_TRY(check_none_waits(role.role));
+    SHOAL_TRY(check_none_waits(names));
   }
   SHOAL_TRY(sign_roles(roles, edit, next, complete, keys));
   SHOAL_TRY(write_files(edit.files));
@@ -222,15 +242,19 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   return std::nullopt;
 }
 
-Result<void> Repository::check_none_waits(const std::string& role) const {
-  auto waiting = roles_that_wait(layout_, state_);
-  auto found = waiting.find(role);
-  if (found == waiting.end()) return {};
-  return fail(ErrorKind::conflict,
-              fmt::format("a proposal for '{}' waits for signatures in {}, and its files would be "
-                          "lost with another one",
-                          role, found->second.native()),
-              "Apply it first; or delete it to give it up, and propose again.");
+Result<void> Repository::check_none_waits(const std::vector<std::string>& roles) const {
+  const auto waiting = roles_that_wait(layout_, state_, environment_.now);
+  for (const auto& role : roles) {
+    auto found = waiting.find(role);
+    if (found == waiting.end() || !found->second.with_files) continue;
+    return fail(ErrorKind::conflict,
+                fmt::format("a proposal for '{}' waits for signatures in {}, and its files would "
+                            "be lost with another one",
+                            role, found->second.file.native()),
+                "Apply it first (copy that file if yours is lost); or delete it to give it up, and "
+                "propose again.");
+  }
+  return {};
 }
 
 Result<std::map<std::string, Bytes>> Repository::channels_in_force(const Edit& edit) const {

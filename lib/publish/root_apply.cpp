@@ -10,7 +10,6 @@
 
 #include <algorithm>
 
-#include "publish/cleanup.hpp"
 #include "publish/repository.hpp"
 #include "trust/verifier.hpp"
 
@@ -143,9 +142,7 @@ Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) 
   SHOAL_TRY(check_is_ours(proposal));
   SHOAL_ASSIGN(auto report, proposal.kind == ProposalKind::root ? apply_root(proposal, keys)
                                                                 : apply_product(proposal, keys));
-  SHOAL_TRY(remove_applied(layout_, state_));
-  SHOAL_TRY(remove_superseded(layout_, state_));
-  SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+  SHOAL_TRY(clean_up(true));
   return report;
 }
 

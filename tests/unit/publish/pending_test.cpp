@@ -1,4 +1,6 @@
 // Proposals that wait: what another one would take from them, and what becomes of them elsewhere.
+#include "publish/pending.hpp"
+
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 
@@ -8,8 +10,11 @@ namespace shoal::publish {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 struct Waiting : test::Ceremony {
@@ -77,6 +82,60 @@ TEST_F(Waiting, AProposalOfAnotherRepositoryIsCalledThat) {
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
   EXPECT_THAT(applied.error().message, HasSubstr("for another repository"));
+}
+
+// The date that was proposed is past: nobody can apply it any more, and the product would expire.
+TEST_F(Waiting, AnExpiredProposalKeepsNobodyWaiting) {
+  ASSERT_TRUE(waiting_release().find("game"));
+  environment.now += std::chrono::days(91);
+  auto refreshed = refresh({"keys"});
+  ASSERT_TRUE(refreshed) << refreshed.error().describe();
+  EXPECT_THAT(refreshed->warnings, Not(Contains(HasSubstr(pending("game").native()))));
+  ASSERT_TRUE(refreshed->proposal);
+  EXPECT_TRUE(refreshed->proposal->find("game"));
+}
+
+TEST_F(Waiting, AProposalOneOfWhoseRolesWasPublishedOtherwiseKeepsNobodyWaiting) {
+  make_key("dana");
+  make_key("erin");
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys"})->proposal);  // game, targets
+  Layout layout(repository);
+  const auto state = load_state(layout).value();
+  auto waits = [&](const State& at) { return roles_that_wait(layout, at, environment.now); };
+  EXPECT_THAT(waits(state), SizeIs(2));
+  auto later = state;
+  ++later.snapshot.meta.at("targets").version;
+  EXPECT_THAT(waits(later), IsEmpty());
+}
+
+TEST_F(Waiting, WhoeverPublishesDirectlyIsToldWhatIsSuperseded) {
+  ASSERT_TRUE(waiting_release().find("game"));
+  const auto releases = [&] {
+    std::size_t found = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(repository / "targets/game"))
+      found += entry.path().filename().native().ends_with("release.json") ? 1 : 0;
+    return found;
+  };
+  EXPECT_EQ(releases(), 1U);
+  std::vector<std::string> said;
+  environment.about_to_sign = [&](const SigningNotice& notice) { said = notice.changes; };
+  environment.now += std::chrono::days(60);
+  ASSERT_TRUE(refresh({"keys", "holders", "dana"}, false));
+  EXPECT_THAT(said, Contains(AllOf(HasSubstr(pending("game").native()), HasSubstr("superseded"))));
+  EXPECT_FALSE(fs::exists(pending("game")));
+  EXPECT_EQ(releases(), 0U);
+  EXPECT_TRUE(fs::is_empty(repository / "bundles"));
+}
+
+TEST_F(Waiting, SoIsWhoeverReleasesAnotherVersion) {
+  ASSERT_TRUE(waiting_release().find("game"));
+  std::vector<std::string> said;
+  environment.about_to_sign = [&](const SigningNotice& notice) { said = notice.changes; };
+  folder.write("tree/game", std::string(6000, 'x'));
+  ASSERT_TRUE(release("2.0", {"keys", "holders", "dana"}));
+  EXPECT_THAT(said, Contains(AllOf(HasSubstr(pending("game").native()), HasSubstr("superseded"))));
+  EXPECT_FALSE(fs::exists(pending("game")));
+  EXPECT_TRUE(check_repository(repository, environment.now, pool)->findings.empty());
 }
 
 // A renewal that was signed, but not applied in time, is offered as what is in force: a review of
