@@ -61,4 +61,20 @@ std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, con
   return out;
 }
 
+Result<void> check_not_given_up(const Layout& layout, const State& state,
+                                const Proposal& proposal) {
+  bool with_files = std::ranges::any_of(proposal.roles, [&](const auto& role) {
+    auto body = trust::parse_targets(role.file(), role.role, kLimits);
+    return body && names_new_files(body->body, state);
+  });
+  if (!with_files) return {};
+  for (const auto& [path, waiting] : pending_proposals(layout))
+    if (is_same_proposal(waiting, proposal)) return {};
+  return fail(
+      ErrorKind::conflict,
+      "the proposal does not wait here: it was given up, or superseded by a later proposal, "
+      "or made on another copy of the repository",
+      "Propose it again, or apply it where it was proposed.");
+}
+
 }  // namespace shoal::publish

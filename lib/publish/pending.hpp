@@ -14,6 +14,10 @@ namespace shoal::publish {
 // What lies in .pending, by file; what cannot be read is left alone.
 std::map<std::filesystem::path, Proposal> pending_proposals(const Layout& layout);
 
+// A proposal with files of its own is given up by deleting it here. Errors: conflict when it is not
+// here, and names files that are not in force.
+Result<void> check_not_given_up(const Layout& layout, const State& state, const Proposal& proposal);
+
 struct WaitingProposal {
   std::filesystem::path file;
   bool with_files = false;  // of its own (a release, a channel), that go when it does

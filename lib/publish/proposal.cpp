@@ -183,11 +183,14 @@ Result<Proposal> parse_proposal(ByteView file) {
   return out;
 }
 
-Result<void> merge_signatures(Proposal& into, const Proposal& other) {
-  auto same = std::ranges::equal(into.roles, other.roles, [](const auto& a, const auto& b) {
-    return a.role == b.role && a.signed_bytes == b.signed_bytes;
+bool is_same_proposal(const Proposal& a, const Proposal& b) {
+  return std::ranges::equal(a.roles, b.roles, [](const auto& x, const auto& y) {
+    return x.role == y.role && x.signed_bytes == y.signed_bytes;
   });
-  if (!same)
+}
+
+Result<void> merge_signatures(Proposal& into, const Proposal& other) {
+  if (!is_same_proposal(into, other))
     return fail(ErrorKind::conflict, "the files hold different proposals",
                 "Give copies of one proposal, each signed by somebody else.");
   for (std::size_t i = 0; i < into.roles.size(); ++i) {

@@ -108,6 +108,8 @@ std::vector<std::string> roles_of_key(const CheckedProposal& checked, const std:
 // would be published, and a wrong one would stand in the way of a right one of the same key.
 void keep_good_signatures(Proposal& proposal, const CheckedProposal& checked);
 
+// Whether both ask for the same to be signed, whoever has signed either.
+bool is_same_proposal(const Proposal& a, const Proposal& b);
 // Takes over the signatures of a copy that went to somebody else. Errors: conflict when it is not
 // the same proposal.
 Result<void> merge_signatures(Proposal& into, const Proposal& other);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "publish/pending.hpp"
 #include "publish/repository.hpp"
 #include "trust/verifier.hpp"
 
@@ -189,6 +190,7 @@ Result<ApplyReport> Repository::apply_product(const Proposal& proposal, KeyStore
   SHOAL_ASSIGN(auto roles, take_over(proposal, next));
   if (roles.empty())
     return fail(ErrorKind::conflict, "the proposal was applied already", "Nothing is left to do.");
+  SHOAL_TRY(check_not_given_up(layout_, state_, proposal));
   for (const auto& delegation : next.targets.delegations)
     if (!next.products.contains(delegation.role)) return superseded(delegation.role);
   SHOAL_TRY(publish(std::move(next), roles, true, keys));

@@ -71,6 +71,31 @@ TEST_F(Waiting, WhatWasGivenUpForALaterProposalSaysSo) {
   EXPECT_THAT(applied.error().message, HasSubstr("superseded by a later proposal"));
 }
 
+TEST_F(Waiting, WhatWasGivenUpCannotBeAppliedFromACopy) {
+  auto proposal = waiting_release();
+  sign(proposal, file("erin"));
+  const auto copy = shoal::test::read_text(pending("game"));
+  fs::remove(pending("game"));
+  auto applied = apply(proposal);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(applied.error().message, HasSubstr("given up"));
+  ASSERT_TRUE(write_quickly(pending("game"), as_bytes(copy)));
+  EXPECT_TRUE(apply(proposal));
+}
+
+// It has no files that could go: its copies must.
+TEST_F(Waiting, ARenewalNeedsNoCopyInTheRepository) {
+  make_key("dana");
+  ASSERT_TRUE(delegate({"dana"}, 1, {"keys", "holders"}));
+  environment.now += std::chrono::days(60);
+  auto renewal = refresh({"keys"})->proposal.value();
+  sign(renewal, file("dana"));
+  fs::remove(pending("game"));
+  auto applied = apply(renewal);
+  EXPECT_TRUE(applied) << applied.error().describe();
+}
+
 TEST_F(Waiting, AProposalOfAnotherRepositoryIsCalledThat) {
   auto proposal = waiting_release();
   sign(proposal, file("erin"));
