@@ -2,14 +2,13 @@
 // sign. Passphrases that were given are tried before another one is asked for.
 #include "publish/key_store.hpp"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "base/file.hpp"
+#include "publish/new_file.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -23,34 +22,6 @@ std::unexpected<Error> is_taken(const fs::path& path) {
   return fail(ErrorKind::conflict, fmt::format("{} is there already", path.native()),
               "Choose another name: a key that is overwritten is lost.");
 }
-
-// A name that was free, and is ours from then on: of several programs that make a key under it at
-// once, one gets it. Given back unless something was written.
-class ClaimedName {
- public:
-  static Result<ClaimedName> claim(const fs::path& path) {
-    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kPrivateFile));
-    if (fd) return ClaimedName(path);
-    if (errno == EEXIST) return is_taken(path);
-    return fail(system_error(errno, "create", path.native()));
-  }
-  ClaimedName(ClaimedName&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ClaimedName& operator=(ClaimedName&&) = delete;
-  ~ClaimedName() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove(path_, ignored);
-  }
-
-  Result<void> write(ByteView bytes, ::mode_t mode) {
-    SHOAL_TRY(write_file_atomic(path_, bytes, mode));
-    path_.clear();
-    return {};
-  }
-
- private:
-  explicit ClaimedName(fs::path path) : path_(std::move(path)) {}
-  fs::path path_;  // empty: nothing is to be given back
-};
 
 Result<Bytes> read_key_file(const fs::path& path) {
   return read_file(path, trust::kMaxKeyFileBytes);
@@ -124,8 +95,7 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
       SHOAL_ASSIGN(auto* sealer, first_box(path));
       SHOAL_ASSIGN(file, sealer->seal(key));
     }
-    SHOAL_ASSIGN(auto claim, ClaimedName::claim(path));
-    SHOAL_TRY(claim.write(file, kPrivateFile));
+    SHOAL_TRY(write_new_file(path, file, kPrivateFile));
     ++made;
   }
   indexed_ = false;
@@ -264,10 +234,15 @@ Result<trust::PublicKey> make_key_file(const fs::path& file, bool plain, const A
     SHOAL_ASSIGN(auto passphrase, ask(file));
     SHOAL_ASSIGN(bytes, trust::KeyBox(std::move(passphrase), cost).seal(key));
   }
-  SHOAL_ASSIGN(auto secret_name, ClaimedName::claim(file));
-  SHOAL_ASSIGN(auto public_name, ClaimedName::claim(public_file));
-  SHOAL_TRY(public_name.write(trust::format_public_key_file(key.public_key()), kPublicFile));
-  SHOAL_TRY(secret_name.write(bytes, kPrivateFile));
+  // The secret first: a public half alone could be given to others, and nobody could sign.
+  SHOAL_TRY(write_new_file(file, bytes, kPrivateFile));
+  auto written =
+      write_new_file(public_file, trust::format_public_key_file(key.public_key()), kPublicFile);
+  if (!written) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+    return std::unexpected(std::move(written.error()));
+  }
   return key.public_key();
 }
 

@@ -1,13 +1,19 @@
 // Key files by role, sealed and plain.
 #include "publish/key_store.hpp"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <barrier>
+#include <csignal>
+#include <cstdlib>
 #include <thread>
 
+#include "base/file.hpp"
+#include "publish/new_file.hpp"
 #include "publish/serve.hpp"
 #include "support/temp_dir.hpp"
 
@@ -57,6 +63,51 @@ TEST(KeyStore, OnlyTheOwnerCanReadTheFiles) {
   EXPECT_EQ(status.st_mode & 0777, 0700U);
   ASSERT_EQ(::stat((folder / "keys/root.key").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+// In a child process: dies at the first byte that it writes to a file.
+template <typename Work>
+[[noreturn]] void die_while_writing(Work work) {
+  ::rlimit nothing{0, 0};
+  ::setrlimit(RLIMIT_CORE, &nothing);
+  ::setrlimit(RLIMIT_FSIZE, &nothing);
+  work();
+  std::_Exit(0);
+}
+
+TEST(KeyStoreDeathTest, AKilledInitLeavesNoKeyThatIsNone) {
+  test::TempDir folder;
+  EXPECT_EXIT(die_while_writing([&] { (void)store_at(folder, "").create_missing(true); }),
+              ::testing::KilledBySignal(SIGXFSZ), "");
+  auto store = store_at(folder, "");
+  EXPECT_EQ(store.create_missing(true).value(), kKeyRoles.size());
+  for (auto role : kKeyRoles) EXPECT_TRUE(store.load(role).has_value());
+}
+
+TEST(KeyStoreDeathTest, AKeyWhoseMakingWasKilledCanBeMadeAgain) {
+  test::TempDir folder;
+  auto make = [&] {
+    return make_key_file(folder / "a.key", true, [](const auto&) { return std::string(); });
+  };
+  EXPECT_EXIT(die_while_writing([&] { (void)make(); }), ::testing::KilledBySignal(SIGXFSZ), "");
+  auto made = make();
+  ASSERT_TRUE(made) << made.error().describe();
+  EXPECT_EQ(trust::key_id(read_public_key(folder / "a.key.pub").value()), trust::key_id(*made));
+}
+
+// Sticks know no links, and network folders no renaming that replaces nothing.
+TEST(NewFile, ReplacesNothingWhateverTheFileSystemKnows) {
+  test::TempDir folder;
+  for (auto way : {NamingWay::link, NamingWay::rename, NamingWay::claim}) {
+    const auto file = folder / fmt::format("{}", static_cast<int>(way)) / "a.key";
+    std::filesystem::create_directory(file.parent_path());
+    ASSERT_TRUE(write_new_file(file, as_bytes("first"), 0600, way));
+    EXPECT_EQ(write_new_file(file, as_bytes("second"), 0600, way).error().kind,
+              ErrorKind::conflict);
+    EXPECT_EQ(test::read_text(file), "first");
+    std::filesystem::directory_iterator entries(file.parent_path());
+    EXPECT_EQ(std::distance(begin(entries), end(entries)), 1) << "something else is left";
+  }
 }
 
 TEST(KeyStore, OfSeveralKeysMadeUnderOneNameAtOnceOneIsKept) {
