@@ -3,8 +3,10 @@
 #include "proposal_file.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/file.hpp"
 
@@ -22,10 +24,25 @@ Result<Proposal> read_proposal(const std::filesystem::path& file, ProposalKind k
               fmt::format("Use 'shoal-publish {} …'.", name_of(proposal.kind)));
 }
 
+namespace {
+
+Result<void> check_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
+    return fail(ErrorKind::not_found,
+                fmt::format("there is no folder {} to put the proposal in", folder.string()),
+                "Make it, or choose another name.");
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return fail(system_error(errno, "put a proposal into", folder.native()));
+}
+
+}  // namespace
+
 Result<void> check_proposal_name(const std::filesystem::path& file) {
   std::error_code ignored;
-  if (file.empty() || !std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
-    return {};
+  if (file.empty()) return {};
+  SHOAL_TRY(check_folder(file.has_parent_path() ? file.parent_path() : "."));
+  if (!std::filesystem::exists(std::filesystem::symlink_status(file, ignored))) return {};
   auto bytes = read_file(file, publish::kMaxProposalBytes);
   if (bytes) {
     auto there = publish::parse_proposal(*bytes);

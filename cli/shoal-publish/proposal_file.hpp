@@ -12,8 +12,8 @@ namespace shoal::cli {
 Result<publish::Proposal> read_proposal(const std::filesystem::path& file,
                                         publish::ProposalKind kind);
 
-// Whether a proposal may be written there: nothing else is written over, and no proposal that
-// somebody signed. "" may. Errors: conflict.
+// Whether a proposal can and may be written there: nothing else is written over, and no proposal
+// that somebody signed. "" may. Errors: conflict, not_found (no such folder), not_allowed, …
 Result<void> check_proposal_name(const std::filesystem::path& file);
 
 // What is left to be said when a change waits for signatures: writes the file. Errors: internal

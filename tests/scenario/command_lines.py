@@ -121,6 +121,13 @@ def a_proposal_is_written_over_nothing():
                 check(error["kind"] == "conflict" and "is there already" in error["message"],
                       done.stderr)
             check(name.read_bytes() == before, f"{name} was written over")
+        # A slip is noticed before the work: nothing waits that a second attempt would stumble over.
+        for done in (propose(scope.path / "stik/a"), delegate(scope.path / "stik/a")):
+            error = json.loads(done.stderr)["error"]
+            check(error["kind"] == "not_found" and "stik" in error["message"], done.stderr)
+        check(not list((repo / ".pending").glob("*")), "a proposal waits")
+        done = delegate(scope.path / "stick.proposal")
+        check(done.returncode == 0, done.stderr)
         done = said("refresh", repo, "--all", "--keys", keys, "--propose", signed)
         check(done.returncode == 0 and "is there already" in done.stdout, done.stdout + done.stderr)
 
