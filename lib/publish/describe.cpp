@@ -86,8 +86,7 @@ void compare_delegations(const trust::Targets* before, const trust::Targets& aft
     }
     const auto& earlier = *known.mapped();
     describe_keys(name, {earlier.keys, before->keys}, party, out);
-    if (earlier.paths != entry.paths || earlier.path_hash_prefixes != entry.path_hash_prefixes ||
-        earlier.terminating != entry.terminating)
+    if (!is_same_scope(earlier, entry))
       out.push_back(fmt::format("{}: now speaks for {} (before: {})", name, scope_of(entry),
                                 scope_of(earlier)));
   }
@@ -127,6 +126,16 @@ std::optional<std::string> notable_target(const std::string& role, const std::st
 
 }  // namespace
 
+bool is_same_file(const trust::TargetMeta& a, const trust::TargetMeta& b) {
+  return a.length == b.length && a.hashes.sha256 == b.hashes.sha256 &&
+         a.hashes.sha512 == b.hashes.sha512;
+}
+
+bool is_same_scope(const trust::Delegation& a, const trust::Delegation& b) {
+  return a.paths == b.paths && a.path_hash_prefixes == b.path_hash_prefixes &&
+         a.terminating == b.terminating;
+}
+
 std::string printable(std::string_view text) {
   constexpr std::size_t kShown = 200;
   std::string out;
@@ -159,9 +168,7 @@ std::vector<std::string> describe_targets_change(const std::string& role,
   for (const auto& [path, meta] : after.targets) {
     auto old = before ? before->targets.find(path) : after.targets.end();
     bool known = before && old != before->targets.end();
-    bool equal = known && old->second.hashes.sha256 == meta.hashes.sha256 &&
-                 old->second.hashes.sha512 == meta.hashes.sha512 &&
-                 old->second.length == meta.length;
+    bool equal = known && is_same_file(old->second, meta);
     ++(equal ? same : known ? changed : added);
     if (!equal)
       say(known ? "CHANGES" : "adds", path,

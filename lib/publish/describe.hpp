@@ -9,6 +9,11 @@
 
 namespace shoal::publish {
 
+// Whether both are the same bytes.
+bool is_same_file(const trust::TargetMeta& a, const trust::TargetMeta& b);
+// Whether both speak for the same paths, and for them alone.
+bool is_same_scope(const trust::Delegation& a, const trust::Delegation& b);
+
 // Adds what changes of the keys and the threshold of a role; before: no keys for a new one.
 void describe_keys(const std::string& role, const Party& before, const Party& after,
                    std::vector<std::string>& out);

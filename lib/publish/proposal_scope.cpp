@@ -28,13 +28,8 @@ std::unexpected<Error> incomplete(const std::string& role, std::string_view what
               "Do not sign it: ask for the proposal anew, from whoever runs the repository.");
 }
 
-bool same_scope(const trust::Delegation& a, const trust::Delegation& b) {
-  return a.paths == b.paths && a.path_hash_prefixes == b.path_hash_prefixes &&
-         a.terminating == b.terminating;
-}
-
 bool is_same(const trust::Delegation& a, const trust::Delegation& b) {
-  return a.role == b.role && same_scope(a, b);
+  return a.role == b.role && is_same_scope(a, b);
 }
 
 using Delegations = std::vector<trust::Delegation>;
@@ -46,10 +41,10 @@ Result<void> check_paths(const Delegations& before, const Delegations& after) {
   for (const auto& entry : before) old[entry.role] = &entry;
   for (const auto& entry : after) {
     auto known = old.find(entry.role);
-    if (known != old.end() && same_scope(*known->second, entry)) continue;
+    if (known != old.end() && is_same_scope(*known->second, entry)) continue;
     if (!check_product_name(entry.role))
       return refused(fmt::format("'{}' is no name of a product", printable(entry.role)));
-    if (!same_scope(product_delegation(entry.role), entry))
+    if (!is_same_scope(product_delegation(entry.role), entry))
       return refused(
           fmt::format("'{}' would speak for other files than its own", printable(entry.role)));
   }
@@ -76,11 +71,6 @@ Result<void> check_order(const Delegations& before, const Delegations& after) {
     last = known->second;
   }
   return {};
-}
-
-bool is_same_file(const trust::TargetMeta& a, const trust::TargetMeta& b) {
-  return a.length == b.length && a.hashes.sha256 == b.hashes.sha256 &&
-         a.hashes.sha512 == b.hashes.sha512;
 }
 
 // Clients search the top level before any product: a product's file there would take the place of
