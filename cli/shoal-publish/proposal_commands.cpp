@@ -121,14 +121,31 @@ struct Loaded {
   Proposal proposal;
   publish::CheckedProposal checked;
   publish::Review review;
+  std::optional<std::uint64_t> trusted_root;  // the version of --trusted-root
 };
+
+// Which roots there are between the one that is trusted and the newest, the file alone says.
+void print_base(const Loaded& loaded) {
+  auto newest = loaded.checked.root().version;
+  if (loaded.trusted_root && *loaded.trusted_root < newest)
+    fmt::print(
+        "It builds on root {}; the root that you trust is {}: what came in between, and that "
+        "nothing\ncame after, only the proposal says. Get the newest root.json to be sure.\n",
+        newest, *loaded.trusted_root);
+}
+
+json with_base(json document, const Loaded& loaded) {
+  document["builds_on"] = loaded.checked.root().version;
+  document["trusted_root"] = loaded.trusted_root ? json(*loaded.trusted_root) : json();
+  return document;
+}
 
 Result<Loaded> load(ProposalKind kind, const ProposalOptions& options) {
   Loaded out;
   SHOAL_ASSIGN(out.proposal, read_proposal(options.files.front(), kind));
   if (!options.trusted_root.empty()) {
     SHOAL_ASSIGN(auto root, read_file(options.trusted_root, trust::Limits{}.root_bytes));
-    SHOAL_TRY(publish::check_descends_from(out.proposal, root));
+    SHOAL_ASSIGN(out.trusted_root, publish::check_descends_from(out.proposal, root));
   }
   SHOAL_ASSIGN(out.checked, publish::check_proposal(out.proposal));
   out.review = publish::review_proposal(out.proposal, out.checked, SystemClock().now());
@@ -163,10 +180,12 @@ Result<int> root_propose(const CommonOptions& common, const ProposeOptions& opti
 Result<int> proposal_review(const CommonOptions& common, ProposalKind kind,
                             const ProposalOptions& options) {
   SHOAL_ASSIGN(auto loaded, load(kind, options));
-  if (common.json)
-    print_json(to_json(loaded.review));
-  else
-    print_review(loaded.review);
+  if (common.json) {
+    print_json(with_base(to_json(loaded.review), loaded));
+    return kOk;
+  }
+  print_review(loaded.review);
+  print_base(loaded);
   return kOk;
 }
 
@@ -181,8 +200,8 @@ Result<int> proposal_sign(const CommonOptions& common, ProposalKind kind,
     if (options.trusted_root.empty())
       fmt::print(
           "Not checked: that the proposal builds on a root that you know. Keep a root.json, and "
-          "give "
-          "it\nwith --trusted-root.\n");
+          "give it\nwith --trusted-root.\n");
+    print_base(loaded);
     print_signer(id, trust::fingerprint_words(public_key), roles);
   }
   if (common.json && !options.yes)
@@ -199,7 +218,8 @@ Result<int> proposal_sign(const CommonOptions& common, ProposalKind kind,
   SHOAL_TRY(write_file_atomic(options.files.front(), publish::format_proposal(proposal)));
   SHOAL_ASSIGN(auto after, publish::check_proposal(proposal));
   if (common.json)
-    print_json({{"signed", roles}, {"key_id", id}, {"complete", after.complete()}});
+    print_json(
+        with_base({{"signed", roles}, {"key_id", id}, {"complete", after.complete()}}, loaded));
   else
     fmt::print("Signed. {}\n",
                after.complete()

@@ -94,9 +94,10 @@ struct CheckedProposal {
 // Errors: metadata_invalid, signature_invalid, …
 Result<CheckedProposal> check_proposal(const Proposal& proposal);
 
-// Errors: signature_invalid when the root is not one that the proposal builds on: it was made for
-// another repository, or to deceive.
-Result<void> check_descends_from(const Proposal& proposal, ByteView trusted_root);
+// Returns the root's version: which roots came after it is known from the proposal alone, where it
+// is not the newest. Errors: signature_invalid when the root is not one that the proposal builds
+// on: it was made for another repository, or to deceive.
+Result<std::uint64_t> check_descends_from(const Proposal& proposal, ByteView trusted_root);
 
 // Adds the key's signature wherever the key may sign; names the roles. Errors: not_allowed (none).
 Result<std::vector<std::string>> sign_proposal(Proposal& proposal, const CheckedProposal& checked,

@@ -176,14 +176,14 @@ Result<CheckedProposal> check_proposal(const Proposal& proposal) {
   return out;
 }
 
-Result<void> check_descends_from(const Proposal& proposal, ByteView trusted_root) {
+Result<std::uint64_t> check_descends_from(const Proposal& proposal, ByteView trusted_root) {
   SHOAL_ASSIGN(auto trusted, trust::parse_root(trusted_root, kLimits));
   for (std::size_t at = 0; at < proposal.roots.size(); ++at) {
     SHOAL_ASSIGN(auto there, trust::parse_root(proposal.roots[at], kLimits));
     if (there.signed_bytes != trusted.signed_bytes) continue;
     SHOAL_ASSIGN(auto chain, trust::TrustedMetadata::begin(proposal.roots[at], {}, kLimits));
     for (++at; at < proposal.roots.size(); ++at) SHOAL_TRY(chain.update_root(proposal.roots[at]));
-    return {};
+    return trusted.body.version;
   }
   return fail(ErrorKind::signature_invalid,
               fmt::format("the proposal does not build on the root that you trust (version {})",
