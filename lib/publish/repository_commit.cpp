@@ -283,9 +283,10 @@ Result<Proposal> Repository::leave_proposal(const Edit& edit,
   SHOAL_TRY(make_directories(layout_.pending()));
   Bytes bytes = format_proposal(proposal);
   if (auto readable = parse_proposal(bytes); !readable)
-    return fail(readable.error().kind,
-                fmt::format("nobody could read this {}", readable.error().message),
-                "Give the keys of some of its products with --keys, so that fewer are proposed.");
+    return fail(
+        readable.error().kind, fmt::format("nobody could read this {}", readable.error().message),
+        "Renew some of its products apart from the others: with their keys (--keys), or by a "
+        "release or a change of a channel of theirs.");
   SHOAL_TRY(write(layout_.pending(proposal.roles.front().role), bytes));
   return proposal;
 }
