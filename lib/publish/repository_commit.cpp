@@ -94,6 +94,7 @@ std::vector<std::string> describe_superseded(
                                    "longer be applied",
                                    role.role, found->second.file.native()));
   std::vector<std::string> out;
+  out.reserve(said.size());
   for (auto& [file, line] : said) out.push_back(std::move(line));
   return out;
 }
