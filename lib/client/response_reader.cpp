@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
 // Beast 1.74, once it has seen a last chunk's size, expects to be asked again with no less (it
-// asserts it). Whatever it leaves unread goes on for as long.
+// asserts it). Every chunked body goes on for as long.
 constexpr std::size_t kShortestEnd = 5;  // "0" and two ends of lines
 
 // A body for Beast's parser that grows with what comes. Beast's own string_body makes room for
@@ -51,7 +51,7 @@ struct GrowingBody {
 struct ResponseReader::Impl {
   http::response_parser<GrowingBody> parser;
   std::string unread;
-  bool asked_for_more = false;  // all of `unread` has been tried
+  bool asked_for_more = false;  // `unread` is of a chunk's head and has been tried
   std::optional<std::uint64_t> max_body_bytes;
   std::uint64_t bytes_left = 0;  // of head, body and chunks' frames, where the body is bounded
 };
@@ -89,8 +89,9 @@ Result<void> ResponseReader::feed(std::string_view bytes) {
     boost::beast::error_code error;
     const std::size_t used = parser.put(boost::asio::buffer(unread), error);
     unread.erase(0, used);
-    // What Beast leaves of a body is the beginning of a chunk's head, also where it says nothing.
-    asked_for_more = !unread.empty();
+    // What Beast leaves of such a body is the beginning of a chunk's head, also where it says
+    // nothing.
+    asked_for_more = !unread.empty() && parser.is_header_done() && parser.chunked();
     if (max_body_bytes && parser.get().body().size() > *max_body_bytes) return too_long();
     if (error && error != http::error::need_more)
       return fail(ErrorKind::internal,

@@ -134,6 +134,16 @@ TEST(ResponseReader, ALastChunkWaitsForItsEndInPiecesOfAnySize) {
   EXPECT_FALSE(unfinished.end());
 }
 
+TEST(ResponseReader, AHeadWithoutFieldsMayComeInPieces) {
+  const std::string text = "HTTP/1.1 204 No Content\r\n\r\n";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    ResponseReader reader(1000);
+    ASSERT_TRUE(reader.feed(text.substr(0, cut)));
+    ASSERT_TRUE(reader.feed(text.substr(cut)));
+    EXPECT_TRUE(reader.complete()) << cut;
+  }
+}
+
 TEST(ResponseReader, CutOffAnswerIsNoAnswer) {
   ResponseReader reader(1000);
   ASSERT_TRUE(reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhell"));
