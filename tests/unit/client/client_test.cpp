@@ -121,7 +121,7 @@ TEST(ResponseReader, ALastChunkWaitsForItsEndInPiecesOfAnySize) {
     for (std::size_t first = 0; first <= text.size(); ++first) {
       for (std::size_t second = first; second <= text.size(); ++second) {
         ResponseReader reader(1000);
-        for (auto part :
+        for (const auto& part :
              {text.substr(0, first), text.substr(first, second - first), text.substr(second)})
           ASSERT_TRUE(reader.feed(part)) << end << first << ' ' << second;
         EXPECT_TRUE(reader.complete()) << end << first << ' ' << second;

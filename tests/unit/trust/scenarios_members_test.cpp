@@ -1,6 +1,7 @@
 // What stands deeper in the metadata of each kind: hashes, lengths, versions of other files,
 // delegations. One row per attack, signed by the right keys; the client must refuse it in words
 // that name the role, keep what it had, and follow the next honest version.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "world.hpp"
@@ -28,7 +29,7 @@ std::vector<Member> members() {
   std::vector<Member> rows;
   for (std::string role : {"timestamp", "snapshot"}) {
     auto entry = [&](std::string name, const char* member, json value, K kind) {
-      rows.push_back({role + "_" + name, role,
+      rows.push_back({fmt::format("{}_{}", role, name), role,
                       [role, member, value](json& body) { entry_of(role, body)[member] = value; },
                       kind});
     };
@@ -53,14 +54,14 @@ std::vector<Member> members() {
     for (std::string date :
          {"2030-01-01T24:00:00Z", "2030-01-01T00:60:00Z", "2030-01-01T00:00:60Z",
           "2030-13-01T00:00:00Z", "2030-01-01T00:00:00z", "2030-01-01 00:00:00Z"})
-      rows.push_back(
-          {role + "_good_until_" + date, role, [date](json& body) { body["expires"] = date; }});
+      rows.push_back({fmt::format("{}_good_until_{}", role, date), role,
+                      [date](json& body) { body["expires"] = date; }});
   for (std::string role : {"root", "timestamp", "snapshot", "targets", "game"})
     rows.push_back({role + "_of_specification_1_without_more", role,
                     [](json& body) { body["spec_version"] = "1."; }, K::unsupported_version});
   for (std::string role : {"targets", "game"}) {
     auto target = [&](std::string name, json value) {
-      rows.push_back({role + "_with_a_target_" + name, role,
+      rows.push_back({fmt::format("{}_with_a_target_{}", role, name), role,
                       [value](json& body) { body["targets"]["game/file"] = value; }});
     };
     target("that_is_none", 1);

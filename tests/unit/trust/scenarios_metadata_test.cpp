@@ -4,6 +4,9 @@
 // that name the role; nothing on the disk may change for that role; and version 7 must be accepted.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "world.hpp"
 
 namespace shoal::trust::test {
@@ -54,9 +57,8 @@ void sign_with_the_keys_of(World& world, const std::string& role, const std::str
   });
 }
 
-std::vector<Attack> attacks() {
-  constexpr int kManySignatures = 100'000;
-  std::vector<Attack> rows = {
+std::vector<Attack> attacks_on_what_is_signed() {
+  return {
       with_member("rollback_to_an_older_version", K::metadata_rollback, "version", 4),
       with_member("a_version_nobody_promised", K::metadata_invalid, "version", 99, "timestamp"),
       with_member("version_zero", K::metadata_invalid, "version", 0),
@@ -78,6 +80,11 @@ std::vector<Attack> attacks() {
       with_signed("no_version", K::metadata_invalid, [](json& body) { body.erase("version"); }),
       with_signed("no_spec_version", K::metadata_invalid,
                   [](json& body) { body.erase("spec_version"); }),
+  };
+}
+
+std::vector<Attack> attacks_on_signatures() {
+  std::vector<Attack> rows = {
       with_document("unsigned", K::signature_invalid,
                     [](json& document) { document["signatures"] = json::array(); }),
       with_document("changed_after_signing", K::signature_invalid,
@@ -94,6 +101,26 @@ std::vector<Attack> attacks() {
           [](json& document) { document["signatures"].push_back(document["signatures"][0]); }),
       with_document("signatures_no_list", K::metadata_invalid,
                     [](json& document) { document["signatures"] = json::object(); }),
+  };
+  rows.push_back({"signed_by_a_stranger",
+                  K::signature_invalid,
+                  [](World& world, const std::string& role) {
+                    world.repository.keys["stranger"] = {SigningKey::generate()};
+                    sign_with_the_keys_of(world, role, "stranger");
+                  },
+                  {}});
+  for (std::string other : kEveryRole)
+    rows.push_back({"signed_with_the_keys_of_" + other, K::signature_invalid,
+                    [other](World& world, const std::string& role) {
+                      sign_with_the_keys_of(world, role, other);
+                    },
+                    other});
+  return rows;
+}
+
+std::vector<Attack> attacks_on_the_file() {
+  constexpr int kManySignatures = 100'000;
+  return {
       with_bytes("a_hundred_thousand_signatures", K::too_large,
                  [](Bytes& bytes) {
                    const std::string text(as_text(bytes));
@@ -117,19 +144,12 @@ std::vector<Attack> attacks() {
                    bytes = to_bytes("{\"signed\":{}," + text.substr(1));
                  }),
   };
-  rows.push_back({"signed_by_a_stranger",
-                  K::signature_invalid,
-                  [](World& world, const std::string& role) {
-                    world.repository.keys["stranger"] = {SigningKey::generate()};
-                    sign_with_the_keys_of(world, role, "stranger");
-                  },
-                  {}});
-  for (std::string other : kEveryRole)
-    rows.push_back({"signed_with_the_keys_of_" + other, K::signature_invalid,
-                    [other](World& world, const std::string& role) {
-                      sign_with_the_keys_of(world, role, other);
-                    },
-                    other});
+}
+
+std::vector<Attack> attacks() {
+  auto rows = attacks_on_what_is_signed();
+  for (auto more : {attacks_on_signatures, attacks_on_the_file})
+    std::ranges::move(more(), std::back_inserter(rows));
   return rows;
 }
 
