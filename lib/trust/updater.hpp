@@ -45,9 +45,10 @@ class Updater {
   // for first, and if it is the one that is kept, byte for byte, and all that is kept still holds,
   // that is the answer (false). Against the order of section 5, a new root alone is thus noticed
   // only with the next timestamp, or after a day (Limits::roots_asked_seconds): then all mirrors
-  // are asked for it, for one of them may hide it behind a timestamp of stolen keys. What `seen`
-  // knows, from an Updater before this one, is not even parsed; it is verified once a target is
-  // asked for. An answer of false fills `seen` in; another leaves it.
+  // are asked for it, for one of them may hide it behind a timestamp of stolen keys.
+  //
+  // What `seen` knows, from an Updater before this one, is not even parsed; it is verified once a
+  // target is asked for. An answer of false fills `seen` in; another leaves it.
   Result<bool> refresh_if_changed(Seen& seen);
   // The roles that the top-level targets delegate to, in their order. Errors: those of refresh().
   Result<std::vector<std::string>> delegated_roles();

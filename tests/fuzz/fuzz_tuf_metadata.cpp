@@ -54,7 +54,6 @@ void try_targets(const trust::Document<trust::Targets>& document, const trust::L
     require_sound(delegation.keys, limits);
     fuzz::require(delegation.role != "targets" && delegation.role != "root",
                   "a delegated role has a name of its own");
-    // By itself: the only keys that can have signed it.
     static_cast<void>(trust::check_threshold(delegation.keys, targets.keys, document.signed_bytes,
                                              document.signatures, "role"));
   }
