@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace shoal {
 
@@ -25,5 +27,8 @@ class SystemClock final : public Clock {
 
 // "2026-11-22T12:30:00Z" (RFC 3339, UTC, whole seconds).
 std::string format_utc(UtcSeconds time);
+// Of exactly that form, as TUF 4.1 asks for it too, and without leap seconds, which UtcSeconds
+// cannot tell from the next minute; empty for anything else.
+std::optional<UtcSeconds> parse_utc(std::string_view text);
 
 }  // namespace shoal

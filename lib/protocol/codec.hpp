@@ -26,7 +26,4 @@ std::string encode(const Message& message);
 template <typename Message>
 Result<Message> decode(std::string_view json, UnknownFields unknown);
 
-// "2026-11-22T12:30:00Z" (RFC 3339, UTC, whole seconds); empty for anything else.
-std::optional<UtcSeconds> parse_utc(std::string_view text);
-
 }  // namespace shoal::protocol

@@ -3,7 +3,6 @@
 #include "protocol/json_reader.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "base/nearest.hpp"
@@ -35,16 +34,6 @@ std::size_t nesting_depth(std::string_view text) {
     }
   }
   return deepest;
-}
-
-// `digits` characters at the position, all decimal; -1 otherwise.
-int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
-  int value = 0;
-  for (char c : text.substr(at, digits)) {
-    if (c < '0' || c > '9') return -1;
-    value = value * 10 + (c - '0');
-  }
-  return value;
 }
 
 }  // namespace
@@ -110,25 +99,6 @@ void read(const Json& json, UtcSeconds& out, const std::string& path, ReadContex
     context.fail_once(describe_path(path) +
                       ": expected a UTC time such as 2026-11-22T12:30:00Z, found '" + text + "'");
   }
-}
-
-std::optional<UtcSeconds> parse_utc(std::string_view text) {
-  constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:ddZ";
-  if (text.size() != kShape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < kShape.size(); ++i)
-    if (kShape[i] != 'd' && text[i] != kShape[i]) return std::nullopt;
-  int year = read_digits(text, 0, 4), month = read_digits(text, 5, 2);
-  int day = read_digits(text, 8, 2), hour = read_digits(text, 11, 2);
-  int minute = read_digits(text, 14, 2), second = read_digits(text, 17, 2);
-  if (year < 0 || month < 0 || day < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-      second < 0 || second > 60)
-    return std::nullopt;
-  std::chrono::year_month_day date{std::chrono::year(year),
-                                   std::chrono::month(static_cast<unsigned>(month)),
-                                   std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
 }
 
 ObjectReader::ObjectReader(const Json& json, std::string path, ReadContext& context)

@@ -154,7 +154,7 @@ Result<UtcSeconds> parse_expiry(std::string_view text, UtcSeconds now) {
     constexpr std::size_t kDateLength = 10;
     std::string full(text);
     if (full.size() == kDateLength) full += "T00:00:00Z";
-    auto parsed = trust::parse_utc(full);
+    auto parsed = parse_utc(full);
     if (!parsed)
       return refused(fmt::format("'{}' is no expiry that is understood", text.substr(0, 40)),
                      "Say 'in 1 year', 'in 90 days', or a date such as 2027-11-22.");

@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -134,7 +133,9 @@ Result<Envelope> open_envelope(ByteView bytes, std::string_view role, std::strin
   SHOAL_ASSIGN(out.version, body.integer("version", 1));
   SHOAL_ASSIGN(auto expires, body.text("expires"));
   auto expiry = parse_utc(expires);
-  if (!expiry) return invalid(role, expiry.error().message);
+  if (!expiry)
+    return invalid(role, fmt::format("'{}' is not a time of the form 2026-11-22T12:30:00Z",
+                                     expires.substr(0, 40)));
   out.expires = *expiry;
   return out;
 }
@@ -371,29 +372,6 @@ std::string encode_role_name(std::string_view role) {
       out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
-}
-
-Result<UtcSeconds> parse_utc(std::string_view text) {
-  constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
-  bool right = text.size() == kForm.size();
-  for (std::size_t i = 0; right && i < kForm.size(); ++i)
-    right = kForm[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == kForm[i];
-  auto number = [&](std::size_t begin, std::size_t length) {
-    int value = 0;
-    std::from_chars(text.data() + begin, text.data() + begin + length, value);
-    return value;
-  };
-  if (right) {
-    using namespace std::chrono;
-    year_month_day date{year(number(0, 4)), month(static_cast<unsigned>(number(5, 2))),
-                        day(static_cast<unsigned>(number(8, 2)))};
-    int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
-    if (date.ok() && hour < 24 && minute < 60 && second < 60)
-      return sys_days(date) + hours(hour) + minutes(minute) + seconds(second);
-  }
-  return fail(
-      ErrorKind::metadata_invalid,
-      fmt::format("'{}' is not a time of the form 2026-11-22T12:30:00Z", text.substr(0, 40)));
 }
 
 }  // namespace shoal::trust

@@ -103,7 +103,4 @@ Result<Document<Targets>> parse_targets(ByteView bytes, const std::string& role,
 // (RFC 3986) is percent-encoded.
 std::string encode_role_name(std::string_view role);
 
-// "2026-11-22T12:30:00Z", exactly (TUF 4.1). Errors: metadata_invalid.
-Result<UtcSeconds> parse_utc(std::string_view text);
-
 }  // namespace shoal::trust

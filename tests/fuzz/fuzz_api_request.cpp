@@ -32,6 +32,6 @@ SHOAL_FUZZER(api_request) {
   try_message<protocol::Plan>(text, ignore);
   try_message<protocol::Products>(text, ignore);
   try_message<protocol::Status>(text, ignore);
-  if (auto time = protocol::parse_utc(text))
+  if (auto time = parse_utc(text))
     fuzz::require(format_utc(*time) == text, "a time is written as it was read");
 }

@@ -1,6 +1,6 @@
 // What the command line reads from the socket: a program that took the daemon's place must not be
 // able to crash it. In two parts whose border the first byte gives.
-#include <optional>
+#include <string>
 
 #include "client/response_reader.hpp"
 #include "fuzzer.hpp"
@@ -11,19 +11,24 @@ using namespace shoal;
 
 constexpr std::uint64_t kMaxBody = 256;
 
+enum class End { refused, before_the_whole, whole };
+
 struct Answer {
   int status = 0;
   std::string body;
-  bool whole = false;
+  End end = End::refused;
   bool operator==(const Answer&) const = default;
 };
 
-std::optional<Answer> read(std::string_view text, std::size_t border) {
+Answer read(std::string_view text, std::size_t border) {
   client::ResponseReader reader(kMaxBody);
   for (auto part : {text.substr(0, border), text.substr(border)})
-    if (!reader.feed(part)) return std::nullopt;
-  if (!reader.head_complete()) return std::nullopt;
-  Answer answer{reader.status(), reader.take_body(), reader.end().has_value()};
+    if (!reader.feed(part)) return {};
+  Answer answer;
+  answer.end = reader.end() ? End::whole : End::before_the_whole;
+  if (!reader.head_complete()) return answer;
+  answer.status = reader.status();
+  answer.body = reader.take_body();
   fuzz::require(answer.body.size() <= kMaxBody, "a body is bounded");
   return answer;
 }
@@ -33,6 +38,11 @@ std::optional<Answer> read(std::string_view text, std::size_t border) {
 SHOAL_FUZZER(http_response) {
   if (bytes.empty()) return;
   const auto text = as_text(bytes.subspan(1));
-  fuzz::require(read(text, text.size() * bytes[0] / 256) == read(text, text.size()),
-                "the border between two reads makes no difference");
+  const Answer in_two = read(text, text.size() * bytes[0] / 256), at_once = read(text, text.size());
+  // The last few bytes of what ends too early may wait unread: it is refused by its end then.
+  if (in_two.end == End::refused || at_once.end == End::refused)
+    fuzz::require(in_two.end != End::whole && at_once.end != End::whole,
+                  "what is refused with one border is not whole with another");
+  else
+    fuzz::require(in_two == at_once, "the border between two reads makes no difference");
 }
