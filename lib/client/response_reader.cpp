@@ -6,6 +6,7 @@
 #include <boost/beast/http/parser.hpp>
 // clang-format on
 
+#include <algorithm>
 #include <limits>
 
 namespace shoal::client {
@@ -15,6 +16,9 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
+// Given to Beast at once, and so the most that waits unread: Beast bounds neither a chunk's head
+// nor the lines after the last one, and throws for a field of 64 KiB.
+constexpr std::size_t kMostAtOnce = 2 * kMaxHeadBytes;
 // Beast 1.74, once it has seen a last chunk's size, expects to be asked again with no less (it
 // asserts it). Every chunked body goes on for as long.
 constexpr std::size_t kShortestEnd = 5;  // "0" and two ends of lines
@@ -87,17 +91,21 @@ Result<void> ResponseReader::feed(std::string_view bytes) {
   while (!unread.empty() && !parser.is_done()) {
     if (asked_for_more && unread.size() < kShortestEnd) return {};
     boost::beast::error_code error;
-    const std::size_t used = parser.put(boost::asio::buffer(unread), error);
+    const auto part = boost::asio::buffer(unread.data(), std::min(unread.size(), kMostAtOnce));
+    const std::size_t used = parser.put(part, error);
+    const std::size_t left = part.size() - used;
     unread.erase(0, used);
     // What Beast leaves of such a body is the beginning of a chunk's head, also where it says
     // nothing.
-    asked_for_more = !unread.empty() && parser.is_header_done() && parser.chunked();
+    asked_for_more = left != 0 && parser.is_header_done() && parser.chunked();
     if (max_body_bytes && parser.get().body().size() > *max_body_bytes) return too_long();
     if (error && error != http::error::need_more)
       return fail(ErrorKind::internal,
                   "what answers at the socket does not speak HTTP as expected: " + error.message());
-    if (error || used == 0) return {};
+    if (left == kMostAtOnce) return too_long();
+    if (unread.size() == left && (error || used == 0)) return {};
   }
+  if (parser.is_done()) unread.clear();
   return {};
 }
 

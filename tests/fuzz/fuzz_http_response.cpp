@@ -1,6 +1,8 @@
 // What the command line reads from the socket: a program that took the daemon's place must not be
-// able to crash it. In two parts whose border the first byte gives.
+// able to crash it. Cut up as the second byte says; the first one's parity tells whether the reader
+// is that of an answer or that of a stream, which has no end.
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "client/response_reader.hpp"
@@ -22,16 +24,16 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-Answer read(std::string_view text, std::size_t border) {
-  client::ResponseReader reader(kMaxBody);
-  for (auto part : {text.substr(0, border), text.substr(border)})
-    if (!reader.feed(part)) return {};
+Answer read(const std::vector<ByteView>& parts, std::optional<std::uint64_t> most) {
+  client::ResponseReader reader(most);
+  for (ByteView part : parts)
+    if (!reader.feed(as_text(part))) return {};
   Answer answer;
   answer.end = reader.end() ? End::whole : End::before_the_whole;
   if (!reader.head_complete()) return answer;
   answer.status = reader.status();
   answer.body = reader.take_body();
-  fuzz::require(answer.body.size() <= kMaxBody, "a body is bounded");
+  fuzz::require(!most || answer.body.size() <= *most, "a body is bounded");
   return answer;
 }
 
@@ -46,11 +48,13 @@ bool are_alike(const Answer& a, const Answer& b) {
 }  // namespace
 
 SHOAL_FUZZER(http_response) {
-  if (bytes.empty()) return;
-  const auto text = as_text(bytes.subspan(1));
-  const Answer in_two = read(text, text.size() * bytes[0] / 256), at_once = read(text, text.size());
-  if (in_two.end == End::whole || at_once.end == End::whole)
-    fuzz::require(in_two == at_once, "a whole answer is the same wherever it is cut");
-  else if (in_two.end != End::refused && at_once.end != End::refused)
-    fuzz::require(are_alike(in_two, at_once), "so is the beginning of one, but for a few bytes");
+  if (bytes.size() < 2) return;
+  const ByteView text = bytes.subspan(2);
+  const std::optional<std::uint64_t> most =
+      bytes[0] % 2 == 0 ? std::optional(kMaxBody) : std::nullopt;
+  const Answer in_parts = read(fuzz::cut_up(text, bytes[1]), most), at_once = read({text}, most);
+  if (in_parts.end == End::whole || at_once.end == End::whole)
+    fuzz::require(in_parts == at_once, "a whole answer is the same wherever it is cut");
+  else if (in_parts.end != End::refused && at_once.end != End::refused)
+    fuzz::require(are_alike(in_parts, at_once), "so is the beginning of one, but for a few bytes");
 }

@@ -3,8 +3,10 @@
 // all of them are linked into one test that feeds them their seeds (replay_main.cpp).
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include "base/bytes.hpp"
 
@@ -15,6 +17,21 @@ inline void require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "fuzz: does not hold: %s\n", what);
   std::abort();
+}
+
+// Bytes as they may arrive, as a byte of the input says: below 128 in two parts, whose border it
+// gives; otherwise in parts of that many bytes, less 127.
+inline std::vector<ByteView> cut_up(ByteView bytes, std::uint8_t how) {
+  if (how < 128) {
+    const std::size_t border = bytes.size() * how / 128;
+    return {bytes.first(border), bytes.subspan(border)};
+  }
+  std::vector<ByteView> parts;
+  for (std::size_t length = how - 127U; !bytes.empty(); bytes = bytes.subspan(length)) {
+    length = std::min(length, bytes.size());
+    parts.push_back(bytes.first(length));
+  }
+  return parts;
 }
 
 using Fuzzer = void (*)(ByteView);

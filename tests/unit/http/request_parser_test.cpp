@@ -77,5 +77,64 @@ TEST(RequestParser, ALineWithoutEndIsRefusedAtTheLimit) {
   EXPECT_EQ(outcome(parts, limits), Status::refused);
 }
 
+TEST(RequestParser, TheStartLineAndTheFieldsHaveOneLimit) {
+  const std::string half(600, 'a');
+  Limits limits;
+  limits.max_header_bytes = 1000;
+  const std::string head = "GET /" + half + " HTTP/1.1\r\nHost: h\r\nX: " + half + "\r\n\r\n";
+  EXPECT_EQ(outcome({head}, limits), Status::refused);
+  EXPECT_EQ(outcome(byte_by_byte(head), limits), Status::refused);
+  limits.max_header_bytes = head.size();
+  EXPECT_EQ(outcome({head}, limits), Status::complete);
+  EXPECT_EQ(outcome(byte_by_byte(head), limits), Status::complete);
+}
+
+const std::string_view kChunkedHead =
+    "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+// Beast's fields hold 64 KiB each and throw beyond; nothing of Beast bounds what is kept of these.
+TEST(RequestParser, TheFrameOfAChunkIsRefusedAtTheLimit) {
+  const std::string filler(70'000, 'a');
+  for (const std::string& frame :
+       {"0\r\nA: " + filler + "\r\n\r\n", "0;" + filler + "\r\n\r\n", filler}) {
+    const std::string request = std::string(kChunkedHead) + frame;
+    EXPECT_EQ(outcome({request}), Status::refused) << frame.substr(0, 5);
+    std::vector<std::string_view> parts;
+    for (std::size_t at = 0; at < request.size(); at += 1000)
+      parts.push_back(std::string_view(request).substr(at, 1000));
+    parts.resize(20);  // 20,000 bytes, of which 16 KiB and a part are too much
+    EXPECT_EQ(outcome(parts), Status::refused) << frame.substr(0, 5);
+  }
+}
+
+TEST(RequestParser, ALargeChunkIsReadInPieces) {
+  const std::string body(100'000, 'b');
+  EXPECT_EQ(outcome({std::string(kChunkedHead) + "186a0\r\n" + body + "\r\n0\r\n\r\n"}),
+            Status::complete);
+  EXPECT_EQ(outcome({"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + body}),
+            Status::complete);
+}
+
+TEST(RequestParser, WhatComesAfterTheBodyIsNoHeader) {
+  RequestParser parser({});
+  parser.feed(as_bytes(std::string(kChunkedHead) + "0\r\nHost: other\r\nX-Late: 1\r\n\r\n"));
+  ASSERT_EQ(parser.advance(), Status::complete);
+  auto request = parser.take();
+  EXPECT_EQ(request.header("host"), "h");
+  EXPECT_EQ(request.header("x-late"), "");
+}
+
+TEST(RequestParser, NoTransferCodingButChunkedIsKnown) {
+  for (std::string_view coding : {"chunked;x=1", "gzip, chunked", "chunked gzip", "identity",
+                                  "chunked\r\nTransfer-Encoding: chunked"})
+    EXPECT_EQ(outcome({std::string("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: ")
+                           .append(coding)
+                           .append("\r\n\r\n0\r\n\r\n")}),
+              Status::refused)
+        << coding;
+  EXPECT_EQ(outcome({"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"}),
+            Status::complete);
+}
+
 }  // namespace
 }  // namespace shoal::http

@@ -125,6 +125,14 @@ TEST_F(HttpServer, TheRefusalReachesAClientThatIsStillSending) {
   EXPECT_THAT(client.read_to_end(), StartsWith("HTTP/1.1 413 "));
 }
 
+TEST_F(HttpServer, RefusesATrailerBeyondTheLimitAndGoesOn) {
+  serve(echo);
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " +
+                  std::string(65'534, 'a') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"), HasSubstr("[hi]"));
+}
+
 TEST_F(HttpServer, RefusesAHeadBeyondTheLimit) {
   serve(echo, {.max_header_bytes = 1024});
   auto huge = std::string(5000, 'a');
