@@ -21,6 +21,7 @@ using nlohmann::ordered_json;
 constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::string_view kFormatName = "shoal-release";
 constexpr int kMaxNesting = 16;  // ours is 5; deeper nesting only serves to use up memory
+constexpr std::size_t kMaxValues = 10'000'000;  // 7 a file; a value is much larger than its text
 constexpr std::size_t kMaxComponents = 256;
 constexpr std::size_t kMaxEntries = 4'000'000;  // of one kind; more than kMaxReleaseJsonBytes holds
 constexpr std::size_t kMaxTrackers = 64;
@@ -80,8 +81,9 @@ ordered_json component_json(const Component& component) {
 }
 
 // Bounds what the JSON parser can be made to allocate for nothing.
-Result<void> check_nesting(std::string_view text) {
+Result<void> check_shape(std::string_view text) {
   int depth = 0;
+  std::size_t values = 1;  // each other one comes after one of ,[{
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
@@ -91,12 +93,18 @@ Result<void> check_nesting(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
+      ++values;
       if (++depth > kMaxNesting)
         return fail(ErrorKind::metadata_invalid, "release.json is nested too deeply");
     } else if (c == '}' || c == ']') {
       --depth;
+    } else if (c == ',') {
+      ++values;
     }
   }
+  if (values > kMaxValues)
+    return fail(ErrorKind::too_large,
+                fmt::format("release.json has {} values, more than {}", values, kMaxValues));
   return {};
 }
 
@@ -293,7 +301,7 @@ Result<Release> parse_release(ByteView bytes) {
   if (bytes.size() > kMaxReleaseJsonBytes)
     return fail(ErrorKind::too_large, fmt::format("release.json has {} bytes, more than {}",
                                                   bytes.size(), kMaxReleaseJsonBytes));
-  SHOAL_TRY(check_nesting(as_text(bytes)));
+  SHOAL_TRY(check_shape(as_text(bytes)));
   json value = json::parse(bytes.begin(), bytes.end(), nullptr, false);
   if (value.is_discarded())
     return fail(ErrorKind::metadata_invalid, "release.json is not well-formed JSON");

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "content/manifest.hpp"
@@ -20,6 +22,8 @@ namespace {
 constexpr std::size_t kMaxLinkTargetBytes = 4095;  // PATH_MAX less the NUL
 constexpr int kMaxLinkSteps = 40;                  // as the kernel's: beyond that, ELOOP
 constexpr std::size_t kMaxReportedNames = 100;     // a report for a person to read
+// Components walked for all links together: 40 for each of 100,000 links.
+constexpr std::size_t kMaxWalked = 4'000'000;
 
 enum class Kind { file, symlink, directory };
 
@@ -88,26 +92,56 @@ Result<void> check_exact(const std::vector<Named>& sorted) {
   return {};
 }
 
-// Every name in the tree, folders too, that another name equals but for case.
-std::vector<std::string> case_collisions(const std::vector<Named>& sorted) {
-  std::unordered_map<std::string, std::string_view> by_folded;
-  std::vector<std::string> found;
-  std::string_view before;
-  for (const Named& named : sorted) {
-    // Prefixes shared with the neighbour before were entered with it.
-    std::string_view path = named.path;
-    auto differs = static_cast<std::size_t>(
-        std::mismatch(path.begin(), path.end(), before.begin(), before.end()).first - path.begin());
-    for (std::size_t end = path.find('/', differs);; end = path.find('/', end + 1)) {
-      std::string_view prefix = path.substr(0, end);
-      auto [entry, fresh] = by_folded.emplace(fold_case(prefix), prefix);
-      if (!fresh && entry->second != prefix && found.size() < kMaxReportedNames)
-        found.push_back(fmt::format("'{}' and '{}' differ only in case", entry->second, prefix));
-      if (end == std::string_view::npos) break;
-    }
-    before = path;
+// The components of a path, one after the other.
+class Components {
+ public:
+  explicit Components(std::string_view path) : path_(path) {}
+  bool next() {
+    if (next_ > path_.size()) return false;
+    begin_ = next_;
+    end_ = std::min(path_.find('/', begin_), path_.size());
+    next_ = end_ + 1;
+    return true;
   }
-  return found;
+  std::string_view name() const { return path_.substr(begin_, end_ - begin_); }
+  std::string_view so_far() const { return path_.substr(0, end_); }
+
+ private:
+  std::string_view path_;
+  std::size_t begin_ = 0, end_ = 0, next_ = 0;
+};
+
+struct Folded {
+  std::string folded;
+  std::string_view path;
+};
+
+// The first name, a folder's or the whole path, that is equal but for case; folding keeps slashes.
+std::optional<std::string> collision_of(const Folded& a, const Folded& b) {
+  Components folded_a(a.folded), folded_b(b.folded), path_a(a.path), path_b(b.path);
+  while (folded_a.next() && folded_b.next() && path_a.next() && path_b.next()) {
+    if (folded_a.name() != folded_b.name()) return std::nullopt;
+    if (path_a.name() != path_b.name()) {
+      const auto [first, second] = std::minmax({path_a.so_far(), path_b.so_far()});
+      return fmt::format("'{}' and '{}' differ only in case", first, second);
+    }
+  }
+  return std::nullopt;
+}
+
+// Names in the tree, folders too, that another name equals but for case. Sorted as folded, all
+// paths beneath one folded name come together, so that it shows between neighbours if they
+// write it differently. (Memory is in proportion to the text, whatever a publisher sends.)
+std::vector<std::string> case_collisions(const std::vector<Named>& all) {
+  std::vector<Folded> sorted;
+  sorted.reserve(all.size());
+  for (const Named& named : all) sorted.push_back({fold_case(named.path), named.path});
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Folded& a, const Folded& b) { return path_less(a.folded, b.folded); });
+  std::set<std::string> found;
+  for (std::size_t i = 1; i < sorted.size() && found.size() < kMaxReportedNames; ++i)
+    if (auto collision = collision_of(sorted[i - 1], sorted[i])) found.insert(*collision);
+  return {found.begin(), found.end()};
 }
 
 using Links = std::unordered_map<std::string_view, std::string_view>;
@@ -124,12 +158,13 @@ void push_components(std::vector<std::string_view>& stack, std::string_view path
   }
 }
 
-bool leads_outside(const Links& links, std::string_view link) {
+// Takes what it walks from the budget, and stops when nothing is left of that.
+bool leads_outside(const Links& links, std::string_view link, std::size_t& budget) {
   std::string at;  // the path walked so far, "" for the tree's root
   std::vector<std::string_view> to_walk;
   push_components(to_walk, link);
   int steps = 0;
-  while (!to_walk.empty()) {
+  for (; !to_walk.empty() && budget != 0; --budget) {
     std::string_view component = to_walk.back();
     to_walk.pop_back();
     if (component.empty() || component == ".") continue;
@@ -156,6 +191,7 @@ Result<void> check_links(const Release& release) {
   Links links;
   for (const Component& component : release.components)
     for (const auto& link : component.symlinks) links.emplace(link.path.text(), link.target);
+  std::size_t budget = kMaxWalked;
   for (const auto& [path, target] : links) {
     bool printable = std::all_of(target.begin(), target.end(), [](char c) {
       return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
@@ -165,10 +201,15 @@ Result<void> check_links(const Release& release) {
       return fail(
           ErrorKind::path_invalid,
           fmt::format("the target of symbolic link '{}' is empty, too long or not text", path));
-    if (!release.allow_outside_links && leads_outside(links, path))
+    if (release.allow_outside_links) continue;
+    if (leads_outside(links, path, budget))
       return fail(ErrorKind::path_invalid,
                   fmt::format("symbolic link '{}' -> '{}' leads outside the tree", path, target),
                   "Remove the link, or publish with --allow-outside-links.");
+    if (budget == 0)
+      return fail(ErrorKind::too_large,
+                  fmt::format("the symbolic links lead through more than {} folders", kMaxWalked),
+                  "Publish fewer links, or links that lead straight to their target.");
   }
   return {};
 }

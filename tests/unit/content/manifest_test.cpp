@@ -105,6 +105,14 @@ TEST(Manifest, DeepNestingIsRefusedBeforeItCostsMemory) {
   EXPECT_EQ(parsed.error().kind, ErrorKind::metadata_invalid);
 }
 
+TEST(Manifest, ManyValuesAreRefusedBeforeTheyCostMemory) {
+  std::string values = R"({"format":"shoal-release","more":[{})";
+  for (int i = 0; i < 10'000'000; ++i) values += ",{}";
+  auto parsed = parse(values + "]}");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().kind, ErrorKind::too_large);
+}
+
 TEST(Manifest, FieldsOfTheWrongTypeOrRangeAreRefused) {
   std::vector<std::function<void(json&)>> changes = {
       [](json& v) { v = json::array(); },
@@ -217,6 +225,22 @@ TEST(TreePaths, LoopsOfLinksEnd) {
   EXPECT_TRUE(check_tree_paths(release, false));
 }
 
+// Each would take 40 times 800 components, of a long path, to walk.
+TEST(TreePaths, LinksThatTakeAnAgeToWalkAreRefused) {
+  Release release = test::release_of({});
+  auto& links = release.components[0].symlinks;
+  std::string deep = "x", back_and_forth;
+  for (int i = 0; i < 900; ++i) deep += "/x";
+  for (int i = 0; i < 800; ++i) back_and_forth += "y/../";
+  links.push_back({path(deep + "/c"), back_and_forth + "c"});
+  for (int i = 0; i < 5'000; ++i) links.push_back({path("a" + std::to_string(i)), deep + "/c"});
+  auto checked = check_tree_paths(release, false);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().kind, ErrorKind::too_large);
+  release.allow_outside_links = true;
+  EXPECT_TRUE(check_tree_paths(release, false));
+}
+
 TEST(TreePaths, NamesThatDifferOnlyInCaseAreReportedOrRefused) {
   Release release = test::release_of(
       {file("net/xt_DSCP.ko", 1), file("net/xt_dscp.ko", 1), file("Ärger", 1), file("ärger", 1)});
@@ -229,10 +253,16 @@ TEST(TreePaths, NamesThatDifferOnlyInCaseAreReportedOrRefused) {
 }
 
 TEST(TreePaths, FoldersThatDifferOnlyInCaseAreReported) {
-  Release release = test::release_of({file("Net/a", 1), file("net/b", 1)});
+  Release release =
+      test::release_of({file("Net/a", 1), file("net/b", 1), file("Net/c/d", 1), file("net/c.d", 1),
+                        file("net-a/x", 1), file("NET-A", 1), file("f/Straße", 1),
+                        file("f/strasse", 1), file("g/same", 1), file("h/Same", 1)});
   auto reported = check_tree_paths(release, false);
   ASSERT_TRUE(reported);
-  EXPECT_EQ(reported->size(), 1U);
+  EXPECT_EQ(*reported,
+            (std::vector<std::string>{"'NET-A' and 'net-a' differ only in case",
+                                      "'Net' and 'net' differ only in case",
+                                      "'f/Straße' and 'f/strasse' differ only in case"}));
 }
 
 TEST(TreePaths, AReleaseForWindowsMayNotHaveCaseCollisions) {
