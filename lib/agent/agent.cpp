@@ -263,11 +263,9 @@ void Agent::change_ended(const ChangeRecord& record) {
 // Once for each: by the progress of the change that fetches, not with the next refresh.
 void Agent::tell_dropped_mirrors() {
   for (const auto& mirror : context_.edge.mirrors()) {
-    if (!mirror.dropped || !told_dropped_.insert(mirror.url).second) continue;
-    for (const auto& [id, entry] : repositories_)
-      if (entry.client->row().url == mirror.url ||
-          std::ranges::count(entry.contents.info.mirrors, mirror.url) > 0)
-        emit("repository", std::to_string(id));
+    if (!mirror.dropped || !told_dropped_.emplace(mirror.repository, mirror.url).second) continue;
+    if (repositories_.contains(mirror.repository))
+      emit("repository", std::to_string(mirror.repository));
   }
 }
 

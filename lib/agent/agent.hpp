@@ -133,8 +133,9 @@ class Agent final : public Service, private RunnerHost {
   bool order_posted_ = false;
   Timers::Id refresh_timer_ = 0;
   Timers::Id limits_timer_ = 0;
-  std::set<std::string> told_dropped_;  // mirrors that an event has told of
-  ByteCounts ended_bytes_;              // of changes that have ended since the start
+  // Mirrors that an event has told of, each a repository's.
+  std::set<std::pair<std::int64_t, std::string>> told_dropped_;
+  ByteCounts ended_bytes_;  // of changes that have ended since the start
 };
 
 }  // namespace shoal::agent

@@ -112,8 +112,11 @@ std::vector<RepositoryView> Agent::repositories() const {
     auto urls = info.mirrors;
     if (urls.empty()) urls.push_back(view.url);
     for (const auto& url : urls) {
-      auto known = std::ranges::find(mirrors, url, &transfer::MirrorStatus::url);
+      auto known = std::ranges::find_if(mirrors, [&](const transfer::MirrorStatus& status) {
+        return status.repository == id && status.url == url;
+      });
       transfer::MirrorStatus fresh;
+      fresh.repository = id;
       fresh.url = url;
       view.mirrors.push_back(known != mirrors.end() ? *known : fresh);
     }

@@ -61,7 +61,7 @@ void Artifact::fetch(transfer::Consent consent, transfer::Policy policy, std::ui
   scheduler_.emplace(options, std::move(wanted));
   context_.edge.add(source_.id,
                     {source_.index, source_.piece_hashes, source_.image, source_.mirrors,
-                     source_.forgives_mirrors},
+                     source_.forgives_mirrors, source_.repository},
                     *this);
   join_swarm();
   arm_tick();

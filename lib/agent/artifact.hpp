@@ -23,6 +23,7 @@ struct ArtifactSource {
   std::shared_ptr<install::TreeImage> image;
   std::shared_ptr<const content::ImageMap> map;  // null for an artifact that is only seeded
   std::vector<std::string> mirrors;
+  std::int64_t repository = 0;  // whose mirrors they are
   std::vector<std::string> trackers;
   bool dht_allowed = false;
   // Mirrors that served wrong bytes of something else, which was given up, are asked once more.

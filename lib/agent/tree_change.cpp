@@ -171,6 +171,7 @@ ArtifactSource TreeChange::source_of_release() const {
   const auto& release = preparation_->release;
   ArtifactSource source;
   source.mirrors = release.mirrors;
+  source.repository = input_.row.repository;
   source.trackers = release.trackers;
   source.dht_allowed = release.dht_allowed && host_.settings().dht;
   return source;

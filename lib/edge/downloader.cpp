@@ -40,7 +40,7 @@ void Downloader::add_artifact(std::shared_ptr<ArtifactShared> shared) {
   for (const auto& url : shared->description.mirrors) {
     auto base = checked_base_url(url);
     if (base) {
-      artifact->mirrors.push_back(mirrors_.add(*base));
+      artifact->mirrors.push_back(mirrors_.add(shared->description.repository, *base));
       if (shared->description.forgives) mirrors_.forgive(artifact->mirrors.back());
     } else {
       log_.warning("edge", "{}", base.error().describe());

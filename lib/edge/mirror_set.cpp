@@ -36,10 +36,12 @@ bool contains(std::span<const MirrorId> list, MirrorId mirror) {
 
 }  // namespace
 
-MirrorId MirrorSet::add(const std::string& base_url) {
+MirrorId MirrorSet::add(std::int64_t repository, const std::string& base_url) {
   for (MirrorId id = 0; id < mirrors_.size(); ++id)
-    if (mirrors_[id].status.url == base_url) return id;
+    if (mirrors_[id].status.repository == repository && mirrors_[id].status.url == base_url)
+      return id;
   Mirror mirror;
+  mirror.status.repository = repository;
   mirror.status.url = base_url;
   mirrors_.push_back(std::move(mirror));
   return static_cast<MirrorId>(mirrors_.size() - 1);

@@ -32,8 +32,8 @@ class MirrorSet {
  public:
   MirrorSet(const MirrorLimits& limits, std::uint64_t seed) : limits_(limits), random_(seed) {}
 
-  // The mirror with that base URL (already checked); known ones keep their health.
-  MirrorId add(const std::string& base_url);
+  // The repository's mirror with that base URL (already checked); known ones keep their health.
+  MirrorId add(std::int64_t repository, const std::string& base_url);
   const std::string& url(MirrorId mirror) const { return mirrors_[mirror].status.url; }
   std::vector<transfer::MirrorStatus> statuses() const;
   bool dropped(MirrorId mirror) const { return mirrors_[mirror].status.dropped; }

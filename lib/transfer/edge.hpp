@@ -21,10 +21,14 @@ struct EdgeArtifact {
   std::shared_ptr<ImageStore> store;  // where the parts that need no fetching are read
   std::vector<std::string> mirrors;   // base URLs, in order of preference
   bool forgives = false;              // mirrors that were dropped are asked once more
+  // Whose mirrors they are. What one repository's hashes say of a mirror does not count for another
+  // one: it could name the other's mirrors, and wrong hashes, to have them dropped.
+  std::int64_t repository = 0;
 };
 
 // A mirror's health, for `status`.
 struct MirrorStatus {
+  std::int64_t repository = 0;
   std::string url;
   bool dropped = false;     // it served wrong bytes: not asked again in this session
   std::string last_error;   // empty when the last request went well

@@ -348,6 +348,7 @@ TEST_F(RepositoriesTest, AMirrorThatIsDroppedIsToldWhileTheChangeRuns) {
   ASSERT_TRUE(test::run_until(machine.loop, [&] { return told > 0; }));
   told = 0;
   transfer::MirrorStatus dropped;
+  dropped.repository = 1;
   dropped.url = kMirror;
   dropped.dropped = true;
   machine.edge.mirror_statuses = {dropped};

@@ -49,6 +49,22 @@ TEST_F(EdgeClientTest, a_mirror_that_was_dropped_is_asked_once_more_by_an_artifa
   EXPECT_TRUE(loop.run_until([&] { return !mirror(0).dropped; }));
 }
 
+TEST_F(EdgeClientTest, a_repository_cannot_have_the_mirror_of_another_dropped) {
+  server.set_fault(Fault::wrong_bytes);
+  start();
+  edge->fetch(artifact.id, wants(0, 1));
+  ASSERT_TRUE(wait_for_failures(1));
+  server.set_fault(Fault::none);
+  Artifact other(4, 8, 2);
+  other.put_on(server);
+  auto description = other.description({server.url()});
+  description.repository = 2;
+  edge->add(other.id, description, events);
+  edge->fetch(other.id, wants(1, 2));
+  ASSERT_TRUE(wait_for(1));
+  EXPECT_TRUE(mirror(0).dropped);
+}
+
 TEST_F(EdgeClientTest, while_every_mirror_is_left_alone_it_is_the_network_that_fails) {
   options.backoff_first_ms = options.backoff_max_ms = 20'000;
   server.set_fault(Fault::server_error);

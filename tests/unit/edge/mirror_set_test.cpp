@@ -23,8 +23,8 @@ MirrorLimits test_limits() {
 
 struct Mirrors : testing::Test {
   MirrorSet set{test_limits(), 1};
-  MirrorId a = set.add("http://a");
-  MirrorId b = set.add("http://b");
+  MirrorId a = set.add(1, "http://a");
+  MirrorId b = set.add(1, "http://b");
   std::vector<MirrorId> both{a, b};
   std::vector<MirrorId> only{a};
   RequestFailure down{Fault::mirror, {ErrorKind::network, "down", {}}};
@@ -247,8 +247,15 @@ TEST_F(Mirrors, a_dropped_one_is_never_asked_again) {
   set.drop(a, "wrong bytes");
   EXPECT_EQ(choose(both, 1ULL << 40).mirror, b);
   EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::none);
-  EXPECT_EQ(set.add("http://a"), a);
+  EXPECT_EQ(set.add(1, "http://a"), a);
   EXPECT_TRUE(set.statuses()[a].dropped);
+}
+
+TEST_F(Mirrors, a_dropped_one_is_asked_by_another_repository) {
+  MirrorId others = set.add(2, "http://a");
+  set.drop(others, "wrong bytes");
+  EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::ask);
+  EXPECT_EQ(choose(std::vector{others}, 1ULL << 40).kind, Kind::none);
 }
 
 }  // namespace

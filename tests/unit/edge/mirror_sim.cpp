@@ -37,7 +37,7 @@ class Simulation {
       : options_(options), links_(mirrors), asked_ms_(options.frames) {
     result_.mirrors.resize(mirrors.size());
     for (std::size_t i = 0; i < mirrors.size(); ++i)
-      ids_.push_back(set_.add("http://mirror" + std::to_string(i)));
+      ids_.push_back(set_.add(1, "http://mirror" + std::to_string(i)));
   }
 
   MirrorSimResult run() {
