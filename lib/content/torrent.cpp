@@ -66,7 +66,9 @@ Result<std::vector<std::string>> parse_trackers(const BencodeValue& torrent) {
   std::vector<std::string> trackers;
   auto add = [&](const BencodeValue& url) {
     std::string text(as_text(url.string));
-    if (std::find(trackers.begin(), trackers.end(), text) == trackers.end())
+    // One too many is enough to refuse them, and tens of thousands would take long to compare.
+    if (trackers.size() <= kMaxTrackers &&
+        std::find(trackers.begin(), trackers.end(), text) == trackers.end())
       trackers.push_back(std::move(text));
   };
   if (const auto* announce = torrent.find("announce", Type::string)) add(*announce);

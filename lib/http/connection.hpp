@@ -33,6 +33,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   ~Connection();
 
   void start();
+  const Peer& peer() const { return peer_; }
   void close();
   // Closes now, unless a request is being read or answered: then after that.
   void drain();

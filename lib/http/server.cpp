@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -137,12 +138,19 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   void welcome(UniqueFd fd, int family, const asio::generic::stream_protocol::endpoint& from) {
     if (context->connections.size() >= context->limits.max_connections) return;
     auto peer = family == AF_UNIX ? unix_peer(fd.get()) : tcp_peer(from);
+    if (peer.uid && connections_of(*peer.uid) >= context->limits.max_connections_per_user) return;
     if (family != AF_UNIX) {
       int on = 1;
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     auto socket = make_socket(context->loop, std::move(fd), family);
     std::make_shared<Connection>(context, std::move(socket), std::move(peer))->start();
+  }
+
+  // So that one user cannot keep the others out.
+  std::size_t connections_of(std::uint32_t uid) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        context->connections, [&](const Connection* each) { return each->peer().uid == uid; }));
   }
 
   void stop_listening() {

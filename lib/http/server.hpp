@@ -19,6 +19,7 @@ namespace shoal::http {
 
 struct Limits {
   std::size_t max_connections = 1024;              // beyond: accepted and closed at once
+  std::size_t max_connections_per_user = 256;      // the same; of a Unix socket
   std::size_t max_header_bytes = 16 << 10;         // 431; 32 KiB at most
   std::size_t max_body_bytes = 1 << 20;            // 413
   std::uint32_t read_timeout_ms = 30'000;          // for a whole request (slow senders)

@@ -349,6 +349,24 @@ TEST_F(UnixServer, KnowsWhoThePeerIsAndSetsTheMode) {
   EXPECT_EQ(seen.address, "");
 }
 
+TEST_F(UnixServer, OneUserHasNotAllTheConnections) {
+  ServerThread thread(echo, {.max_connections_per_user = 2});
+  ASSERT_TRUE(thread.server().listen_unix(path(), 0600));
+  thread.start();
+  const std::string_view request = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+  auto first = RawClient::unix_socket(path());
+  auto second = RawClient::unix_socket(path());
+  EXPECT_THAT(first.exchange(request), HasSubstr("[hi]"));
+  EXPECT_THAT(second.exchange(request), HasSubstr("[hi]"));
+  EXPECT_EQ(RawClient::unix_socket(path()).read_to_end(), "");
+  first.close();
+  // The server learns of that in its own time.
+  std::string answer;
+  for (int i = 0; i < 500 && answer.empty(); ++i)
+    answer = RawClient::unix_socket(path()).exchange(request);
+  EXPECT_THAT(answer, HasSubstr("[hi]"));
+}
+
 TEST_F(UnixServer, ReplacesAStaleSocketAndRemovesItsOwn) {
   {
     int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
