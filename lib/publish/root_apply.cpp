@@ -89,6 +89,33 @@ Bytes signed_also_by(trust::Document<trust::Timestamp> document,
   return trust::join_signatures(document.signed_bytes, document.signatures);
 }
 
+// The products that a proposal gives other keys, but no next version: what is in force must be
+// signed by enough of those keys. Something else may have been published since the proposal was
+// made, or its carrier left the product's part out; clients would refuse the product, and so would
+// we.
+Result<void> check_others_stay_signed(const Layout& layout, const State& state, const State& next,
+                                      const std::vector<ProposedRole>& roles) {
+  if (std::ranges::find(roles, "targets", &ProposedRole::role) == roles.end()) return {};
+  for (const auto& delegation : next.targets.delegations) {
+    const auto& product = delegation.role;
+    if (std::ranges::find(roles, product, &ProposedRole::role) != roles.end()) continue;
+    auto listed = state.snapshot.meta.find(product);
+    if (listed == state.snapshot.meta.end()) return superseded(product);
+    SHOAL_ASSIGN(auto bytes, read_file(layout.metadata(listed->second.version, product),
+                                       kLimits.targets_bytes));
+    SHOAL_ASSIGN(auto document, trust::parse_targets(bytes, product, kLimits));
+    if (!trust::check_threshold(delegation.keys, next.targets.keys, document.signed_bytes,
+                                document.signatures, product))
+      return fail(ErrorKind::conflict,
+                  fmt::format("'{}' as it is in force is signed by too few of the keys that it "
+                              "would have: it has changed since this was proposed, or its next "
+                              "version is missing from the proposal",
+                              product),
+                  "Propose it again, on what is published now.");
+  }
+  return {};
+}
+
 // Missing signatures are no attack here, but work that is left to do.
 Result<void> explain_missing(Result<void> checked, const std::string& role) {
   if (checked || checked.error().kind != ErrorKind::signature_invalid) return checked;
@@ -191,8 +218,7 @@ Result<ApplyReport> Repository::apply_product(const Proposal& proposal, KeyStore
   if (roles.empty())
     return fail(ErrorKind::conflict, "the proposal was applied already", "Nothing is left to do.");
   SHOAL_TRY(check_not_given_up(layout_, state_, proposal));
-  for (const auto& delegation : next.targets.delegations)
-    if (!next.products.contains(delegation.role)) return superseded(delegation.role);
+  SHOAL_TRY(check_others_stay_signed(layout_, state_, next, roles));
   SHOAL_TRY(publish(std::move(next), roles, true, keys));
   return ApplyReport{{"snapshot", "timestamp"}, true};
 }
@@ -219,6 +245,7 @@ Result<ApplyReport> Repository::apply_root(const Proposal& proposal, KeyStore& k
   State next = state_;
   SHOAL_ASSIGN(next.root, check_root(root));
   SHOAL_ASSIGN(auto roles, take_over(proposal, next));
+  SHOAL_TRY(check_others_stay_signed(layout_, state_, next, roles));
   return put_root_in_force(root, std::move(next), roles, keys);
 }
 

@@ -214,6 +214,83 @@ TEST_F(Waiting, ATopLevelThatWasNeverInForceIsRefused) {
   EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
 }
 
+// Dana and Erin, of whom one must sign; what is in force has Erin's signature alone.
+struct TeamOfTwo : Waiting {
+  void SetUp() override {
+    Waiting::SetUp();
+    for (auto name : {"dana", "erin"}) {
+      make_key(name);
+      fs::create_directories(folder / name);
+      fs::copy(file(name), folder / name / "own.key");
+    }
+    ASSERT_TRUE(delegate({"dana", "erin"}, 1, {"keys", "erin"}));
+    ASSERT_TRUE(release("1.0", {"keys", "erin"}));
+    fs::create_directories(folder / "offline");
+    fs::rename(folder / "keys/targets.key", folder / "offline/targets.key");
+  }
+  // Erin alone may sign from then on, as she has: the product needs no new version.
+  Proposal only_erin() {
+    auto proposal = delegate({"erin"}, 1, {"keys"})->proposal.value();
+    EXPECT_THAT(proposal.roles, SizeIs(1));
+    EXPECT_TRUE(proposal.find("targets"));
+    return proposal;
+  }
+  void hotfix_by_dana() {
+    folder.write("tree/game", std::string(6000, 'x'));
+    auto released = release("1.1", {"keys", "dana"});
+    ASSERT_TRUE(released) << released.error().describe();
+  }
+  void expect_refused_for_game(const Result<ApplyReport>& applied) {
+    ASSERT_FALSE(applied);
+    EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+    EXPECT_THAT(applied.error().message, HasSubstr("'game'"));
+    EXPECT_THAT(applied.error().remedy, HasSubstr("Propose it again"));
+    expect_clients_follow({"client"});
+    EXPECT_TRUE(Repository::open(repository, environment));
+  }
+};
+
+// Clients would refuse the product, and no publisher could open the repository any more.
+TEST_F(TeamOfTwo, KeysThatWhatWasPublishedMeanwhileDoesNotSatisfyAreRefused) {
+  auto proposal = only_erin();
+  hotfix_by_dana();
+  sign(proposal, folder / "offline/targets.key");
+  expect_refused_for_game(apply(proposal));
+}
+
+TEST_F(TeamOfTwo, SoIsAThresholdThatIsNotReached) {
+  auto proposal = delegate({"dana", "erin"}, 2, {"keys"})->proposal.value();
+  ASSERT_THAT(proposal.roles, SizeIs(2));
+  // Whoever carries it leaves the product's next version out.
+  std::erase_if(proposal.roles, [](const auto& role) { return role.role == "game"; });
+  sign(proposal, folder / "offline/targets.key");
+  expect_refused_for_game(apply(proposal));
+}
+
+TEST_F(TeamOfTwo, SoAreSuchKeysInTheProposalOfARoot) {
+  hotfix_by_dana();
+  RootChange change;
+  change.rotate = {"targets"};
+  change.add = {{"targets", make_key("targets-2")}};
+  auto proposal = propose(change);
+  auto& role = proposal.roles.at(1);
+  ASSERT_EQ(role.role, "targets");
+  auto body = trust::parse_targets(role.file(), "targets", {})->body;
+  body.delegations.front().keys = {{trust::key_id(read_public_key(file("erin")).value())}, 1};
+  role = {"targets", trust::signed_bytes_of(body), {}};
+  sign(proposal, folder / "keys/root.key");
+  sign(proposal, file("targets-2"));
+  expect_refused_for_game(apply(proposal));
+}
+
+TEST_F(TeamOfTwo, KeysThatWhatIsInForceSatisfiesNeedNoSignatureOfTheTeam) {
+  auto proposal = only_erin();
+  sign(proposal, folder / "offline/targets.key");
+  auto applied = apply(proposal);
+  EXPECT_TRUE(applied) << applied.error().describe();
+  expect_clients_follow({"client"});
+}
+
 TEST_F(Waiting, TheRenewalOfManyProductsIsOneProposalThatCanBeRead) {
   constexpr std::size_t kProducts = 12;
   make_key("team");
