@@ -121,6 +121,19 @@ const ProposedRole* Proposal::find(std::string_view role) const {
   return found == roles.end() ? nullptr : &*found;
 }
 
+Result<void> check_readable(const ProposedRole& role) {
+  auto judge = [&](const auto& parsed) -> Result<void> {
+    if (parsed) return {};
+    return fail(parsed.error().kind,
+                fmt::format("nobody could read the new metadata of '{}': {}", role.role,
+                            parsed.error().message),
+                "Nothing was published. Replace a key that it names: a product's with 'delegate', "
+                "another one with 'root propose'.");
+  };
+  return role.role == "root" ? judge(trust::parse_root(role.file(), kLimits))
+                             : judge(trust::parse_targets(role.file(), role.role, kLimits));
+}
+
 Bytes format_proposal(const Proposal& proposal) {
   json roots = json::array();
   for (const auto& root : proposal.roots) roots.push_back(embedded(root));

@@ -34,6 +34,11 @@ struct ProposedRole {
   Bytes file() const { return trust::join_signatures(signed_bytes, signatures); }
 };
 
+// Whether what was made here can be read again. Not so where something that is in force holds more
+// than this program writes of it: a key of another program, under an id made of all of it. Errors:
+// metadata_invalid.
+Result<void> check_readable(const ProposedRole& role);
+
 struct Proposal {
   ProposalKind kind = ProposalKind::root;
   std::vector<Bytes> roots;               // those published, one after the other, to the newest

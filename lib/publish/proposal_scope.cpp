@@ -1,6 +1,6 @@
 // One function for each part of the metadata by which more could be published than a review shows:
-// who speaks for which paths, in which order they are asked, what the top level itself answers, and
-// where channels point.
+// who speaks for which paths, in which order they are asked, how their keys are written, what the
+// top level itself answers, and where channels point.
 #include "publish/proposal_scope.hpp"
 
 #include <fmt/core.h>
@@ -73,6 +73,18 @@ Result<void> check_order(const Delegations& before, const Delegations& after) {
   return {};
 }
 
+// An id is made of a key's whole object. Of members that are not known nothing is left where the
+// key is written again, so that nobody could read the version after this one.
+Result<void> check_keys(const trust::KeyMap& before, const trust::KeyMap& after) {
+  for (const auto& [id, key] : after)
+    if (!before.contains(id) && trust::key_id(key) != id)
+      return refused(
+          fmt::format("the key {} holds more than shoal-publish writes of a key: what is published "
+                      "after it could not be read",
+                      named_key(id, after)));
+  return {};
+}
+
 // Clients search the top level before any product: a product's file there would take the place of
 // the one that its team signed.
 Result<void> check_top_level(const trust::Targets* before, const trust::Targets& after) {
@@ -131,13 +143,16 @@ Result<void> check_channels(const Proposal& proposal, const std::string& product
 }  // namespace
 
 Result<void> check_scope(const Proposal& proposal, const CheckedProposal& checked) {
+  if (checked.new_root) SHOAL_TRY(check_keys(checked.root().keys, checked.new_root->keys));
   const Delegations none;
+  const trust::KeyMap no_keys;
   for (const auto& [role, body] : checked.proposed) {
     SHOAL_TRY(check_replaced(checked, role));
     const auto* in_force = checked.body_in_force(role);
     const auto& before = in_force ? in_force->delegations : none;
     if (role != "targets" && !std::ranges::equal(before, body.delegations, is_same))
       return refused(fmt::format("'{}' would let others speak for its files", role));
+    SHOAL_TRY(check_keys(in_force ? in_force->keys : no_keys, body.keys));
     SHOAL_TRY(check_paths(before, body.delegations));
     SHOAL_TRY(check_order(before, body.delegations));
     if (role == "targets")

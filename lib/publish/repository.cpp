@@ -115,6 +115,7 @@ Result<void> Repository::renew_root(KeyStore& keys) {
   trust::Root next = state_.root;
   ++next.version;
   next.expires = environment_.now + environment_.lifetimes.root;
+  SHOAL_TRY(check_readable({"root", trust::signed_bytes_of(next), {}}));
   if (environment_.about_to_sign) {
     SigningNotice notice{{describe_root_version(state_.root, next)}, {}};
     notice.add("root", signers);

@@ -164,6 +164,7 @@ Result<std::vector<MetadataFile>> list_roles(const std::vector<ProposedRole>& ro
       return fail(ErrorKind::too_large,
                   fmt::format("the metadata of '{}' would have {} bytes, more than clients read",
                               role.role, bytes.size()));
+    SHOAL_TRY(check_readable(role));
     auto version =
         role.role == "targets" ? next.targets.version : next.products.at(role.role).version;
     next.snapshot.meta[role.role] = trust::describe_metadata(bytes, version);

@@ -55,6 +55,7 @@ Result<Proposal> propose_root(const Layout& layout, const State& state, const Ro
     targets.body.expires = now + lifetimes.targets;
     proposal.roles.push_back({"targets", trust::signed_bytes_of(targets.body), {}});
   }
+  for (const auto& role : proposal.roles) SHOAL_TRY(check_readable(role));
   return proposal;
 }
 

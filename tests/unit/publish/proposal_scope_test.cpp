@@ -2,8 +2,11 @@
 // a holder signs it.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "ceremony.hpp"
 #include "publish/review.hpp"
+#include "trust/json.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -101,6 +104,65 @@ TEST_F(Tampered, AProductCannotLetOthersSpeakForItsFiles) {
                         body.delegations.push_back(inner);
                       }),
               HasSubstr("'evil' would let others speak for its files"));
+}
+
+// A new key whose object has a member more, of which its id is made; named by the last delegation.
+void add_odd_key(Proposal& proposal) {
+  for (auto& proposed : proposal.roles) {
+    if (proposed.role != "targets") continue;
+    auto body = nlohmann::json::parse(proposed.signed_bytes);
+    auto key = trust::format_public_key(trust::SigningKey::generate().public_key());
+    key["more"] = "than is written back";
+    const auto id = sha256(as_bytes(trust::canonical_json(key).value())).hex();
+    body["delegations"]["keys"][id] = key;
+    body["delegations"]["roles"].back()["keyids"].push_back(id);
+    proposed.signed_bytes = trust::canonical_json(body).value();
+    proposed.signatures.clear();
+  }
+}
+
+// The next version would be written without that member, under the old id: nobody could read it.
+TEST_F(Tampered, AKeyThatCannotBeWrittenBackIsRefused) {
+  auto proposal = new_product("evil");
+  add_odd_key(proposal);
+  auto checked = check_proposal(proposal);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().kind, ErrorKind::metadata_invalid);
+  EXPECT_THAT(checked.error().message, HasSubstr("more than shoal-publish writes of a key"));
+  EXPECT_THAT(checked.error().remedy, HasSubstr("Do not sign it"));
+}
+
+// A repository that another program made may have one.
+TEST_F(Tampered, NothingIsPublishedThatNobodyCouldRead) {
+  auto proposal = new_product("evil");
+  add_odd_key(proposal);
+  for (const auto& name : {std::string("targets"), std::string("mallory")}) {
+    const auto path = name == "targets" ? folder / "keys/targets.key" : file(name);
+    KeyStore store(path, test::no_passphrase);
+    auto key = store.signers({{trust::key_id(read_public_key(path).value())}, 1}).value().front();
+    auto& role = *std::ranges::find(proposal.roles, name == "targets" ? "targets" : "evil",
+                                    &ProposedRole::role);
+    role.signatures.push_back(trust::sign_bytes(*key, role.signed_bytes));
+  }
+  ASSERT_TRUE(write_quickly(Layout(repository).pending("evil"), format_proposal(proposal)));
+  auto applied = apply(proposal);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  ASSERT_TRUE(refresh_client("client"));
+  auto delegate_anew = [&](const std::string& product) {
+    auto opened = Repository::open(repository, environment);
+    EXPECT_TRUE(opened);
+    auto store = keys({"keys", "holders"});
+    return opened->delegate({product, {read_public_key(file("mallory")).value()}, 1, false}, store);
+  };
+  auto refused = delegate_anew("another");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::metadata_invalid);
+  EXPECT_THAT(refused.error().remedy, HasSubstr("'delegate'"));
+  EXPECT_TRUE(refresh_client("client"));
+  auto mended = delegate_anew("evil");
+  EXPECT_TRUE(mended) << mended.error().describe();
+  EXPECT_TRUE(delegate_anew("another"));
+  EXPECT_TRUE(refresh_client("client"));
 }
 
 TEST_F(Tampered, TheTopLevelCannotAnswerForAProduct) {
