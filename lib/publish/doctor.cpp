@@ -212,10 +212,10 @@ class Doctor {
                          printable(id.substr(0, kMinIdDigits))),
              "Give it a key of its own: 'root propose --rotate targets --add-key targets=FILE'.");
     if (!root.consistent_snapshot)
-      find(Severity::warning, "root",
-           "consistent snapshots are off: a client that refreshes while "
-           "something is published may fail",
-           "");
+      find(Severity::breaks, "root",
+           "consistent snapshots are off: clients ask for files without a version or a hash in "
+           "their names, and here there are none",
+           "Make a new root, which turns them on: 'root propose REPO --expires \"in 1 year\"'.");
     if (state_.timestamp.expires - now_ > kLongTimestamp)
       find(Severity::warning, "timestamp",
            "is good for more than a month: so long an attacker can hide a new release", "");

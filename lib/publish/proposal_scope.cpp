@@ -85,6 +85,13 @@ Result<void> check_keys(const trust::KeyMap& before, const trust::KeyMap& after)
   return {};
 }
 
+// Without consistent snapshots clients ask for names that this program never writes.
+Result<void> check_root(const trust::Root& before, const trust::Root& after) {
+  if (before.consistent_snapshot && !after.consistent_snapshot)
+    return refused("the root would turn consistent snapshots off, and no client find a file");
+  return check_keys(before.keys, after.keys);
+}
+
 // Clients search the top level before any product: a product's file there would take the place of
 // the one that its team signed.
 Result<void> check_top_level(const trust::Targets* before, const trust::Targets& after) {
@@ -143,7 +150,7 @@ Result<void> check_channels(const Proposal& proposal, const std::string& product
 }  // namespace
 
 Result<void> check_scope(const Proposal& proposal, const CheckedProposal& checked) {
-  if (checked.new_root) SHOAL_TRY(check_keys(checked.root().keys, checked.new_root->keys));
+  if (checked.new_root) SHOAL_TRY(check_root(checked.root(), *checked.new_root));
   const Delegations none;
   const trust::KeyMap no_keys;
   for (const auto& [role, body] : checked.proposed) {

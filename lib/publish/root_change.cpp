@@ -103,6 +103,7 @@ Result<trust::Root> next_root(const trust::Root& current, const RootChange& chan
   for (const auto& [role, threshold] : change.thresholds) SHOAL_TRY(check_role(role));
   trust::Root next = current;
   ++next.version;
+  next.consistent_snapshot = true;  // all names that are written here have a version or a hash
   next.expires = change.expires.value_or(now + lifetime);
   if (next.expires <= now) return refused("the root would have expired already", "Set --expires.");
   for (const auto& role : change.rotate) {

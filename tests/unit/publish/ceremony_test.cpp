@@ -311,6 +311,37 @@ TEST_F(Ceremony, AnOlderCopyOfTheRootIsRenewed) {
             shoal::test::read_text(repository / "metadata/2.root.json"));
 }
 
+// Clients would ask for files without versions in their names, and there are none.
+TEST_F(Ceremony, ConsistentSnapshotsAreNotTurnedOff) {
+  ASSERT_TRUE(release("1.0", {"keys"}));
+  RootChange change;
+  change.expires = kNow + std::chrono::days(300);
+  auto proposal = propose(change);
+  auto& role = proposal.roles.at(0);
+  auto body = trust::parse_root(role.file(), {})->body;
+  body.consistent_snapshot = false;
+  role.signed_bytes = trust::signed_bytes_of(body);
+  auto checked = check_proposal(proposal);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().kind, ErrorKind::metadata_invalid);
+  EXPECT_THAT(checked.error().message, HasSubstr("consistent snapshots"));
+
+  KeyStore store(folder / "keys/root.key", no_passphrase);
+  auto key = store.signers(load_state(Layout(repository))->root.root).value().front();
+  role.signatures = {trust::sign_bytes(*key, role.signed_bytes)};
+  ASSERT_TRUE(apply(proposal));
+  EXPECT_FALSE(refresh_client("client"));
+  auto report = diagnose(repository, kNow, nullptr).value();
+  EXPECT_TRUE(report.will_break());
+  EXPECT_THAT(report.findings,
+              Contains(::testing::Field(&Diagnosis::remedy, HasSubstr("root propose"))));
+  auto mended = propose(change);
+  sign(mended, folder / "keys/root.key");
+  ASSERT_TRUE(apply(mended));
+  EXPECT_FALSE(diagnose(repository, kNow, nullptr)->will_break());
+  expect_clients_follow({"client", "new"});
+}
+
 TEST_F(Ceremony, ALongRootStaysAsItsHoldersMadeIt) {
   RootChange change;
   change.expires = kNow + std::chrono::days(3 * 365);
