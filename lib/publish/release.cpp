@@ -106,7 +106,7 @@ Result<void> Repository::check_signers(const ReleaseRequest& request, KeyStore& 
     SHOAL_TRY(keys.signers(state_.root.targets));
     auto enough = keys.check_enough(state_.root.targets, "targets");
     if (!enough && !request.may_propose) return enough;
-    if (!enough) SHOAL_TRY(check_none_waits({"targets"}));
+    if (!enough) return check_none_waits({"targets"});
   } else {
     SHOAL_TRY(keys.signers(delegation->keys));
     auto enough = keys.check_enough(delegation->keys, request.build.product);

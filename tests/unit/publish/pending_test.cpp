@@ -59,6 +59,16 @@ TEST_F(Waiting, AReleaseIsNotReplacedByAnotherProposal) {
   EXPECT_FALSE(fs::exists(pending("game")));
 }
 
+// What is only proposed is signed by no online key: those may be on another machine.
+TEST_F(Waiting, TheProposalOfANewProductNeedsNoOnlineKeys) {
+  fs::create_directories(folder / "products");
+  fs::rename(folder / "keys/products.key", folder / "products/products.key");
+  auto report = release("1.0", {"products"}, true);
+  ASSERT_TRUE(report) << report.error().describe();
+  ASSERT_TRUE(report->proposal);
+  EXPECT_TRUE(report->proposal->find("targets"));
+}
+
 TEST_F(Waiting, WhatWasGivenUpForALaterProposalSaysSo) {
   auto first = waiting_release();
   fs::remove(pending("game"));
