@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "cli/usage/sanitised.hpp"
 #include "delta_commands.hpp"
 #include "proposal_file.hpp"
 #include "publish/check.hpp"
@@ -254,9 +255,9 @@ Result<int> check(const CommonOptions& common, bool apply_deltas) {
     return good ? kOk : kFailed;
   }
   for (const auto& finding : report.findings)
-    fmt::print(stderr, "wrong: {}: {}\n", finding.path, finding.problem);
+    fmt::print(stderr, "wrong: {}: {}\n", sanitised(finding.path), sanitised(finding.problem));
   for (const auto& note : report.notes)
-    fmt::print(stderr, "note: {}: {}\n", note.path, note.problem);
+    fmt::print(stderr, "note: {}: {}\n", sanitised(note.path), sanitised(note.problem));
   fmt::print("{}: {} metadata files, {} targets, {} bundles ({}), {} pieces, {} deltas.\n",
              good ? "All good" : fmt::format("{} problems", report.findings.size()),
              report.metadata_files, report.targets, report.bundles,

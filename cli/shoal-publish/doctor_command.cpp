@@ -5,6 +5,7 @@
 
 #include "base/clock.hpp"
 #include "ceremony.hpp"
+#include "cli/usage/sanitised.hpp"
 #include "publish/doctor.hpp"
 #include "publish/review.hpp"
 #include "report.hpp"
@@ -55,8 +56,9 @@ Result<int> doctor(const CommonOptions& common) {
                  key.here ? "  (here)" : "");
   }
   for (const auto& finding : report.findings)
-    fmt::print("{}: {}{}{}. {}\n", name_of(finding.severity), finding.role,
-               finding.role.empty() ? "" : ": ", finding.message, finding.remedy);
+    fmt::print("{}: {}{}{}. {}\n", name_of(finding.severity), sanitised(finding.role),
+               finding.role.empty() ? "" : ": ", sanitised(finding.message),
+               sanitised(finding.remedy));
   fmt::print("{}\n",
              report.will_break()
                  ? fmt::format("Clients will be refused within {} days, if they are not "

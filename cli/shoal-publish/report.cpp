@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "cli/usage/sanitised.hpp"
 #include "terminal.hpp"
 
 namespace shoal::cli {
@@ -59,7 +60,7 @@ void print_signer(const std::string& key_id, const std::string& words,
 void print_json(const nlohmann::json& document) { fmt::print("{}\n", document.dump(2)); }
 
 void print_warnings(const std::vector<std::string>& warnings) {
-  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", sanitised(warning));
 }
 
 int report_error(const Error& error, bool as_json) {
@@ -72,7 +73,7 @@ int report_error(const Error& error, bool as_json) {
     auto lenient = nlohmann::json::error_handler_t::replace;
     fmt::print(stderr, "{}\n", document.dump(2, ' ', false, lenient));
   } else {
-    fmt::print(stderr, "shoal-publish: {}\n", error.describe());
+    fmt::print(stderr, "shoal-publish: {}\n", sanitised(error.describe()));
   }
   if (error.kind == ErrorKind::cancelled) return info(error.kind).exit_code;
   return error.kind == ErrorKind::invalid_request ? kUsage : kFailed;

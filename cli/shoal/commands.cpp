@@ -11,7 +11,7 @@
 #include "cli/shoal/follow.hpp"
 #include "cli/shoal/interrupt.hpp"
 #include "cli/shoal/show.hpp"
-#include "cli/shoal/text.hpp"
+#include "cli/usage/sanitised.hpp"
 #include "client/client.hpp"
 #include "protocol/codec.hpp"
 

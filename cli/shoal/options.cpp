@@ -6,6 +6,7 @@
 
 #include "base/relative_path.hpp"
 #include "cli/shoal/text.hpp"
+#include "cli/usage/sanitised.hpp"
 #include "cli/usage/usage.hpp"
 #include "protocol/codec.hpp"
 

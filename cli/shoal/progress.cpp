@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cli/shoal/text.hpp"
+#include "cli/usage/sanitised.hpp"
 
 namespace shoal::cli {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "cli/shoal/progress.hpp"
 #include "cli/shoal/text.hpp"
+#include "cli/usage/sanitised.hpp"
 
 namespace shoal::cli {
 namespace {

@@ -10,11 +10,6 @@
 
 namespace shoal::cli {
 
-// Without anything that a terminal would act on or that could mislead a reader: control characters,
-// malformed UTF-8 and marks that reverse the direction of text become '?'. Everything that comes
-// from the daemon goes through this before it is printed.
-std::string sanitised(std::string_view text);
-
 std::string human_bytes(std::uint64_t bytes);  // decimal: "512 B", "1.5 kB", "64.0 MB", "120 GB"
 std::string human_rate(std::uint64_t bytes_per_s);
 std::string human_duration(std::uint64_t seconds);  // "0:42", "3:05", "2:10:05"

@@ -132,10 +132,26 @@ def a_proposal_is_written_over_nothing():
         check(done.returncode == 0 and "is there already" in done.stdout, done.stdout + done.stderr)
 
 
+def errors_do_not_steer_the_terminal():
+    """What a file from somebody else is called in an error has no control characters."""
+    with Scope("steered") as scope:
+        twice = scope.path / "twice"
+        twice.write_text('{"\\u001b[2J\\u009b2J": 1, "\\u001b[2J\\u009b2J": 2}')
+        for words in (["root", "review", twice], ["product", "apply", scope.path, twice],
+                      ["key", "show", twice], ["list", scope.path / "a\x1b[2Jb"]):
+            done = subprocess.run([program("shoal-publish"), *words], capture_output=True,
+                                  timeout=60, check=False)
+            said = (done.stdout + done.stderr).decode()
+            check(done.returncode == 1, f"{words}: exit {done.returncode}: {said}")
+            check("?[2J" in said, said)
+            check(not any(c < " " and c != "\n" or "\x7f" <= c < "\xa0" for c in said), repr(said))
+
+
 SCENARIOS = [misspelt_names_are_answered_with_the_nearest,
              json_is_json_before_and_after_the_command,
              signing_is_announced_and_json_stays_json,
-             a_proposal_is_written_over_nothing]
+             a_proposal_is_written_over_nothing,
+             errors_do_not_steer_the_terminal]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

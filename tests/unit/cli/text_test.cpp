@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/usage/sanitised.hpp"
+
 namespace shoal::cli {
 namespace {
 
