@@ -43,9 +43,10 @@ std::map<fs::path, Proposal> pending_proposals(const Layout& layout) {
 }
 
 std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, const State& state,
-                                                       UtcSeconds now) {
+                                                       UtcSeconds now, const Proposal* apart_from) {
   std::map<std::string, WaitingProposal> out;
   for (const auto& [path, proposal] : pending_proposals(layout)) {
+    if (apart_from && is_same_proposal(proposal, *apart_from)) continue;
     bool with_files = false;
     bool waits = std::ranges::all_of(proposal.roles, [&](const auto& role) {
       auto body = trust::parse_targets(role.file(), role.role, kLimits);

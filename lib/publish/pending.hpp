@@ -24,7 +24,9 @@ struct WaitingProposal {
 };
 // The roles of proposals that can still be applied: all of their roles are at the next version, and
 // none is past its date. Of two for one role, one with files.
+// `apart_from` (may be null) and its copies do not count.
 std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, const State& state,
-                                                       UtcSeconds now);
+                                                       UtcSeconds now,
+                                                       const Proposal* apart_from = nullptr);
 
 }  // namespace shoal::publish

@@ -177,8 +177,10 @@ class Repository {
 
   // Signs and publishes, or gives the proposal to be signed elsewhere.
   Result<std::optional<Proposal>> commit(Edit edit, KeyStore& keys, bool may_propose = false);
-  // Errors: conflict: another proposal would make files go that a waiting one needs.
-  Result<void> check_none_waits(const std::vector<std::string>& roles) const;
+  // Errors: conflict: another proposal, made or applied, would make files go that a waiting one
+  // needs. `applied` (null: none is) and its copies do not count.
+  Result<void> check_none_waits(const std::vector<std::string>& roles,
+                                const Proposal* applied = nullptr) const;
   // Removes what the state in force has made superfluous: proposals that can no longer be applied,
   // old metadata, and files. `bundles`: those, too, even where no proposal went.
   Result<void> clean_up(bool bundles) const;

@@ -244,8 +244,9 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   return std::nullopt;
 }
 
-Result<void> Repository::check_none_waits(const std::vector<std::string>& roles) const {
-  const auto waiting = roles_that_wait(layout_, state_, environment_.now);
+Result<void> Repository::check_none_waits(const std::vector<std::string>& roles,
+                                          const Proposal* applied) const {
+  const auto waiting = roles_that_wait(layout_, state_, environment_.now, applied);
   for (const auto& role : roles) {
     auto found = waiting.find(role);
     if (found == waiting.end() || !found->second.with_files) continue;
@@ -254,7 +255,7 @@ Result<void> Repository::check_none_waits(const std::vector<std::string>& roles)
                             "be lost with another one",
                             role, found->second.file.native()),
                 "Apply it first (copy that file if yours is lost); or delete it to give it up, and "
-                "propose again.");
+                "do this again.");
   }
   return {};
 }

@@ -147,6 +147,13 @@ Result<void> check_targets_here(const Layout& layout, const State& state,
   return {};
 }
 
+std::vector<std::string> names_of(const std::vector<ProposedRole>& roles) {
+  std::vector<std::string> out;
+  out.reserve(roles.size());
+  for (const auto& role : roles) out.push_back(role.role);
+  return out;
+}
+
 }  // namespace
 
 // It builds on roots of this repository, of which the newest may have come since.
@@ -218,6 +225,7 @@ Result<ApplyReport> Repository::apply_product(const Proposal& proposal, KeyStore
   if (roles.empty())
     return fail(ErrorKind::conflict, "the proposal was applied already", "Nothing is left to do.");
   SHOAL_TRY(check_not_given_up(layout_, state_, proposal));
+  SHOAL_TRY(check_none_waits(names_of(roles), &proposal));
   SHOAL_TRY(check_others_stay_signed(layout_, state_, next, roles));
   SHOAL_TRY(publish(std::move(next), roles, true, keys));
   return ApplyReport{{"snapshot", "timestamp"}, true};
@@ -245,6 +253,7 @@ Result<ApplyReport> Repository::apply_root(const Proposal& proposal, KeyStore& k
   State next = state_;
   SHOAL_ASSIGN(next.root, check_root(root));
   SHOAL_ASSIGN(auto roles, take_over(proposal, next));
+  SHOAL_TRY(check_none_waits(names_of(roles), &proposal));
   SHOAL_TRY(check_others_stay_signed(layout_, state_, next, roles));
   return put_root_in_force(root, std::move(next), roles, keys);
 }

@@ -119,6 +119,38 @@ TEST_F(Waiting, AProposalOfAnotherRepositoryIsCalledThat) {
   EXPECT_THAT(applied.error().message, HasSubstr("for another repository"));
 }
 
+// The renewal was carried away; a release took its place in the repository meanwhile.
+TEST_F(Waiting, AnOldRenewalDoesNotTakeAReleaseAway) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  environment.now += std::chrono::days(60);
+  auto renewal = refresh({"keys"})->proposal.value();
+  auto waiting = release("1.0", {"keys"}, true)->proposal.value();
+  for (auto name : {"dana", "erin"}) sign(renewal, file(name));
+  auto applied = apply(renewal);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(applied.error().message, HasSubstr(pending("game").native()));
+  EXPECT_THAT(applied.error().remedy, HasSubstr("Apply it first"));
+  for (auto name : {"dana", "erin"}) sign(waiting, file(name));
+  applied = apply(waiting);
+  EXPECT_TRUE(applied) << applied.error().describe();
+  expect_clients_follow({"client"});
+}
+
+// Whoever wants the renewal gives the release up first.
+TEST_F(Waiting, AnOldRenewalIsAppliedOnceTheReleaseWasGivenUp) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  environment.now += std::chrono::days(60);
+  auto renewal = refresh({"keys"})->proposal.value();
+  ASSERT_TRUE(release("1.0", {"keys"}, true)->proposal);
+  fs::remove(pending("game"));
+  for (auto name : {"dana", "erin"}) sign(renewal, file(name));
+  auto applied = apply(renewal);
+  EXPECT_TRUE(applied) << applied.error().describe();
+}
+
 // The date that was proposed is past: nobody can apply it any more, and the product would expire.
 TEST_F(Waiting, AnExpiredProposalKeepsNobodyWaiting) {
   ASSERT_TRUE(waiting_release().find("game"));
