@@ -122,11 +122,13 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
   SHOAL_ASSIGN(auto report, repository.set_channel(options.product, options.channel,
                                                    options.version, keys, !common.propose.empty()));
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
+  if (!common.json) print_warnings(report.warnings);
   if (common.json)
     print_json({{"product", options.product},
                 {"channel", options.channel},
                 {"version", options.version},
                 {"changed", report.changed},
+                {"warnings", report.warnings},
                 {"signed", to_json(told)},
                 {"proposal", proposal_path(common, report.proposal)}});
   else

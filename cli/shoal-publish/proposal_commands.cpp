@@ -252,9 +252,11 @@ Result<int> proposal_apply(const CommonOptions& common, ProposalKind kind,
     print_json({{"published", published},
                 {"signed_anew", report.signed_anew},
                 {"seamless", report.seamless},
+                {"warnings", report.warnings},
                 {"root_version", repository.state().root.version}});
     return kOk;
   }
+  print_warnings(report.warnings);
   fmt::print("Published: {}.", fmt::join(published, ", "));
   if (!report.signed_anew.empty())
     fmt::print(" Signed anew: {}.", fmt::join(report.signed_anew, ", "));
@@ -289,10 +291,12 @@ Result<int> delegate(const CommonOptions& common, const DelegateOptions& options
     print_json({{"product", options.product},
                 {"changed", report.changed},
                 {"published", report.changed && !report.proposal},
+                {"warnings", report.warnings},
                 {"signed", to_json(told)},
                 {"proposal", report.proposal ? json(common.propose.string()) : json()}});
     return kOk;
   }
+  print_warnings(report.warnings);
   if (!report.changed) fmt::print("{} has these keys already.\n", options.product);
   if (report.changed && !report.proposal)
     fmt::print("The keys of {} are in force.\n", options.product);

@@ -47,7 +47,7 @@ Result<ChangeReport> Repository::delegate(const DelegateRequest& request, KeySto
                 "Name all of the product's keys with --key, and set --threshold.");
   if (known && role.key_ids == delegation->keys.key_ids &&
       role.threshold == delegation->keys.threshold)
-    return ChangeReport{false, {}};
+    return ChangeReport{false, {}, {}};
   delegation->keys = role;
   drop_unused_keys(*edit.targets);
   if (!known) {
@@ -65,7 +65,7 @@ Result<ChangeReport> Repository::delegate(const DelegateRequest& request, KeySto
   }
   ChangeReport report;
   SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, request.may_propose));
-  SHOAL_TRY(clean_up(false));
+  clean_up(false, report.warnings);
   return report;
 }
 

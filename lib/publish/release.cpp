@@ -200,7 +200,7 @@ Result<ReleaseReport> Repository::release(const ReleaseRequest& request, KeyStor
                {content::channels_target(product), to_bytes(content::format_channels(list))});
     SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, request.may_propose));
   }
-  SHOAL_TRY(clean_up(true));
+  clean_up(true, report.warnings);
   return report;
 }
 

@@ -58,11 +58,18 @@ bool Repository::is_due(UtcSeconds expires, std::chrono::days lifetime, int last
   return ends_soon(expires, lifetime, last_percent) || expires - environment_.now > lifetime;
 }
 
-Result<void> Repository::clean_up(bool bundles) const {
-  SHOAL_ASSIGN(auto removed, remove_applied(layout_, state_));
-  SHOAL_TRY(remove_superseded(layout_, state_));
-  if (bundles || removed > 0) SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
-  return {};
+void Repository::clean_up(bool bundles, std::vector<std::string>& warnings) const {
+  auto clean = [&]() -> Result<void> {
+    SHOAL_ASSIGN(auto removed, remove_applied(layout_, state_));
+    SHOAL_TRY(remove_superseded(layout_, state_));
+    if (bundles || removed > 0) SHOAL_TRY(remove_unreferenced_bundles(layout_, state_));
+    return {};
+  };
+  if (auto cleaned = clean(); !cleaned)
+    warnings.push_back(
+        fmt::format("files that nothing needs any more were not all removed: {}; the next change "
+                    "tries again, and 'check' lists what is damaged",
+                    cleaned.error().message));
 }
 
 Result<content::ChannelList> Repository::channels_of(const std::string& product) const {
@@ -98,7 +105,7 @@ Result<ChangeReport> Repository::set_channel(const std::string& product, const s
                 fmt::format("product '{}' has no version '{}'", product, version),
                 "'shoal-publish list' shows what is there.");
   auto& entry = list.channels[channel];
-  if (entry == version) return ChangeReport{false, {}};
+  if (entry == version) return ChangeReport{false, {}, {}};
   entry = version;
   Edit edit;
   SHOAL_TRY(edit_product(edit, product, keys));
@@ -106,7 +113,7 @@ Result<ChangeReport> Repository::set_channel(const std::string& product, const s
              {content::channels_target(product), to_bytes(content::format_channels(list))});
   ChangeReport report;
   SHOAL_ASSIGN(report.proposal, commit(std::move(edit), keys, may_propose));
-  SHOAL_TRY(clean_up(false));
+  clean_up(false, report.warnings);
   return report;
 }
 
@@ -193,7 +200,7 @@ Result<RefreshReport> Repository::refresh(KeyStore& keys, const RefreshOptions& 
     SHOAL_TRY(publish(std::move(next), roles, new_snapshot, keys));
     if (changes || new_snapshot) report.renewed.push_back("snapshot");
     report.renewed.push_back("timestamp");
-    SHOAL_TRY(clean_up(false));
+    clean_up(false, report.warnings);
   }
   if (elsewhere.targets || !elsewhere.products.empty()) {
     SHOAL_ASSIGN(report.proposal, commit(std::move(elsewhere), keys, true));

@@ -91,6 +91,7 @@ struct ReleaseReport {
 struct ChangeReport {
   bool changed = true;               // false: it was so already
   std::optional<Proposal> proposal;  // instead of publishing
+  std::vector<std::string> warnings;
 };
 
 struct RefreshOptions {
@@ -116,6 +117,7 @@ struct ApplyReport {
   // False: a lost key could not sign along, so that a client in the middle of a refresh may be
   // refused once.
   bool seamless = true;
+  std::vector<std::string> warnings;
 };
 
 // Makes keys (those that are missing in the store) and an empty repository; goes on where one was
@@ -182,8 +184,9 @@ class Repository {
   Result<void> check_none_waits(const std::vector<std::string>& roles,
                                 const Proposal* applied = nullptr) const;
   // Removes what the state in force has made superfluous: proposals that can no longer be applied,
-  // old metadata, and files. `bundles`: those, too, even where no proposal went.
-  Result<void> clean_up(bool bundles) const;
+  // old metadata, and files. `bundles`: those, too, even where no proposal went. A failure is only
+  // a warning: what was published before it is in force.
+  void clean_up(bool bundles, std::vector<std::string>& warnings) const;
   // The lists of channels that the edit's files replace, by target path.
   Result<std::map<std::string, Bytes>> channels_in_force(const Edit& edit) const;
   Result<Proposal> leave_proposal(const Edit& edit, std::vector<ProposedRole> roles) const;

@@ -177,7 +177,7 @@ Result<ApplyReport> Repository::apply(const Proposal& proposal, KeyStore& keys) 
   SHOAL_TRY(check_is_ours(proposal));
   SHOAL_ASSIGN(auto report, proposal.kind == ProposalKind::root ? apply_root(proposal, keys)
                                                                 : apply_product(proposal, keys));
-  SHOAL_TRY(clean_up(true));
+  clean_up(true, report.warnings);
   return report;
 }
 
@@ -228,7 +228,7 @@ Result<ApplyReport> Repository::apply_product(const Proposal& proposal, KeyStore
   SHOAL_TRY(check_none_waits(names_of(roles), &proposal));
   SHOAL_TRY(check_others_stay_signed(layout_, state_, next, roles));
   SHOAL_TRY(publish(std::move(next), roles, true, keys));
-  return ApplyReport{{"snapshot", "timestamp"}, true};
+  return ApplyReport{{"snapshot", "timestamp"}, true, {}};
 }
 
 Result<trust::Root> Repository::check_root(const Bytes& root) const {

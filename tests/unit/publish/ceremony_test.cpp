@@ -342,6 +342,27 @@ TEST_F(Ceremony, ConsistentSnapshotsAreNotTurnedOff) {
   expect_clients_follow({"client", "new"});
 }
 
+// What is in force is in force. An index that cannot be read might name any bundle: all of them
+// stay.
+TEST_F(Ceremony, WhatIsPublishedDidNotFailBecauseCleaningUpDid) {
+  ASSERT_TRUE(release("1.0", {"keys"}));
+  for (const auto& entry : fs::recursive_directory_iterator(repository / "targets"))
+    if (entry.path().extension() == ".index") {
+      fs::remove(entry.path());
+      break;
+    }
+  ASSERT_TRUE(write_quickly(repository / "bundles" / std::string(64, 'a'), as_bytes("left over")));
+  RootChange change;
+  change.expires = kNow + std::chrono::days(300);
+  auto proposal = propose(change);
+  sign(proposal, folder / "keys/root.key");
+  auto applied = apply(proposal);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  EXPECT_THAT(applied->warnings, ::testing::ElementsAre(HasSubstr("base.index")));
+  EXPECT_TRUE(fs::exists(repository / "bundles" / std::string(64, 'a')));
+  EXPECT_EQ(load_state(Layout(repository))->root.version, 2U);
+}
+
 TEST_F(Ceremony, ALongRootStaysAsItsHoldersMadeIt) {
   RootChange change;
   change.expires = kNow + std::chrono::days(3 * 365);
