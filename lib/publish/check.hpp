@@ -21,7 +21,7 @@ struct Finding {
 
 struct CheckReport {
   std::vector<Finding> findings;  // empty: all is well
-  std::vector<Finding> notes;     // harmless: files that nothing names
+  std::vector<Finding> notes;     // harmless: files that nothing names, say
   std::uint64_t metadata_files = 0;
   std::uint64_t targets = 0;
   std::uint64_t bundles = 0;

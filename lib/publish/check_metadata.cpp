@@ -1,7 +1,8 @@
 // A client only reads the metadata in force; but a damaged older file would fail a client that is
 // in the middle of a refresh, or one that follows the chain of roots. Besides the signatures, the
 // bytes must be exactly those that a publisher writes: canonical JSON, hexadecimal in lower case.
-// A file that is no longer in force may be signed by keys that a role had earlier.
+// A file that is no longer in force may be signed by keys that a role had earlier, of which nothing
+// may be left.
 #include "publish/check_metadata.hpp"
 
 #include <fmt/core.h>
@@ -61,9 +62,36 @@ Result<void> check_form(ByteView bytes) {
   return {};
 }
 
+// Whether it is a product's, and a later version is in force. The top level that named its keys may
+// have gone before it: of each role the newest versions are kept.
+bool is_past_version(const MetadataName& name, const State* state) {
+  if (!state || name.role == "targets") return false;
+  auto listed = state->snapshot.meta.find(name.role);
+  return listed != state->snapshot.meta.end() && name.version < listed->second.version;
+}
+
+// Whether those of its signatures whose keys are known are right; none at all are not.
 template <typename Body>
-Result<void> check_signed(const Result<trust::Document<Body>>& parsed, const MetadataName& name,
-                          const std::vector<Signers>& signers, std::string_view text) {
+bool may_be_of_earlier_keys(const trust::Document<Body>& document,
+                            const std::vector<Signers>& signers) {
+  auto is_wrong = [&](const trust::Signature& signature) {
+    return std::ranges::any_of(signers, [&](const auto& party) {
+      auto key = party.keys.find(signature.key_id);
+      return key != party.keys.end() &&
+             trust::check_signature(key->second, as_bytes(document.signed_bytes), signature.value)
+                     .check != trust::SignatureCheck::good;
+    });
+  };
+  return !document.signatures.empty() && std::ranges::none_of(document.signatures, is_wrong);
+}
+
+// What is to be noted of a file that is not wrong; mostly nothing: "".
+using Note = std::string;
+
+template <typename Body>
+Result<Note> check_signed(const Result<trust::Document<Body>>& parsed, const MetadataName& name,
+                          const std::vector<Signers>& signers, std::string_view text,
+                          bool is_past) {
   if (!parsed) return std::unexpected(parsed.error());
   for (const auto& signature : parsed->signatures)
     if (text.find('"' + to_hex(signature.value) + '"') == std::string_view::npos)
@@ -75,24 +103,29 @@ Result<void> check_signed(const Result<trust::Document<Body>>& parsed, const Met
   for (const auto& party : signers) {
     auto checked = trust::check_threshold(party.role, party.keys, parsed->signed_bytes,
                                           parsed->signatures, name.role);
-    if (checked) return {};
+    if (checked) return Note();
     if (verdict) verdict = std::move(checked);  // the first: what it says about the present keys
   }
-  return verdict;
+  if (verdict) return Note();
+  if (is_past && may_be_of_earlier_keys(*parsed, signers))
+    return Note("it is no longer in force, and signed by earlier keys that nothing here names");
+  return std::unexpected(std::move(verdict.error()));
 }
 
-Result<void> check_file_of(const MetadataName& name, ByteView bytes, const Layout& layout,
+Result<Note> check_file_of(const MetadataName& name, ByteView bytes, const Layout& layout,
                            const State* state) {
   SHOAL_TRY(check_form(bytes));
   auto signers = state ? signers_of(layout, *state, name.role) : std::vector<Signers>{};
   auto text = as_text(bytes);
+  const bool is_past = is_past_version(name, state);
   if (name.role == "root")
-    return check_signed(trust::parse_root(bytes, kLimits), name, signers, text);
+    return check_signed(trust::parse_root(bytes, kLimits), name, signers, text, is_past);
   if (name.role == "timestamp")
-    return check_signed(trust::parse_timestamp(bytes, kLimits), name, signers, text);
+    return check_signed(trust::parse_timestamp(bytes, kLimits), name, signers, text, is_past);
   if (name.role == "snapshot")
-    return check_signed(trust::parse_snapshot(bytes, kLimits), name, signers, text);
-  return check_signed(trust::parse_targets(bytes, name.role, kLimits), name, signers, text);
+    return check_signed(trust::parse_snapshot(bytes, kLimits), name, signers, text, is_past);
+  return check_signed(trust::parse_targets(bytes, name.role, kLimits), name, signers, text,
+                      is_past);
 }
 
 }  // namespace
@@ -112,8 +145,11 @@ void check_metadata_files(const Layout& layout, const State* state, CheckReport&
     ++report.metadata_files;
     auto bytes = read_file(entry->path(), kLimits.targets_bytes);
     auto checked = bytes ? check_file_of(*name, *bytes, layout, state)
-                         : Result<void>(std::unexpected(bytes.error()));
-    if (!checked) report.findings.push_back({path, checked.error().message});
+                         : Result<Note>(std::unexpected(bytes.error()));
+    if (!checked)
+      report.findings.push_back({path, checked.error().message});
+    else if (!checked->empty())
+      report.notes.push_back({path, *checked});
   }
   if (error) report.findings.push_back({"metadata", error.message()});
 }
