@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.hpp"
+#include "publish/pending.hpp"
 #include "publish/proposal.hpp"
 #include "publish/review.hpp"
 #include "publish/root_change.hpp"
@@ -250,14 +251,21 @@ class Doctor {
     }
   }
 
+  // Those with files of their own are given up by deleting them: see check_not_given_up().
   void check_pending() {
+    std::set<std::filesystem::path> with_files;
+    for (const auto& [role, waiting] : roles_that_wait(layout_, state_, now_))
+      if (waiting.with_files) with_files.insert(waiting.file);
     std::error_code error;
     for (std::filesystem::directory_iterator entry(layout_.pending(), error), end;
          !error && entry != end; entry.increment(error)) {
       if (entry->path().extension() != ".proposal") continue;
       find(Severity::note, entry->path().stem(), "a proposal for it waits for signatures",
-           fmt::format("'product review {}' shows whose; delete the file to give it up.",
-                       entry->path().native()));
+           fmt::format("'product review {}' shows whose; {}.", entry->path().native(),
+                       with_files.contains(entry->path())
+                           ? "delete the file to give it up"
+                           : "to give it up, destroy every copy: one that is signed can be applied "
+                             "until something else is published in its place"));
     }
   }
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "ceremony.hpp"
+#include "publish/doctor.hpp"
 
 namespace shoal::publish {
 namespace {
@@ -149,6 +150,22 @@ TEST_F(Waiting, AnOldRenewalIsAppliedOnceTheReleaseWasGivenUp) {
   for (auto name : {"dana", "erin"}) sign(renewal, file(name));
   auto applied = apply(renewal);
   EXPECT_TRUE(applied) << applied.error().describe();
+}
+
+TEST_F(Waiting, TheDoctorTellsHowEachIsGivenUp) {
+  auto advice = [&] {
+    auto report = diagnose(repository, environment.now, nullptr).value();
+    auto found = std::ranges::find(report.findings, "a proposal for it waits for signatures",
+                                   &Diagnosis::message);
+    return found == report.findings.end() ? std::string() : found->remedy;
+  };
+  ASSERT_TRUE(waiting_release().find("game"));
+  EXPECT_THAT(advice(), HasSubstr("delete the file to give it up"));
+  fs::remove(pending("game"));
+  EXPECT_EQ(advice(), "");
+  environment.now += std::chrono::days(60);
+  ASSERT_TRUE(refresh({"keys"})->proposal);
+  EXPECT_THAT(advice(), AllOf(HasSubstr("destroy every copy"), Not(HasSubstr("delete the file"))));
 }
 
 // The date that was proposed is past: nobody can apply it any more, and the product would expire.
