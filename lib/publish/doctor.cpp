@@ -300,8 +300,7 @@ Result<DoctorReport> diagnose(const std::filesystem::path& repository, UtcSecond
       !std::filesystem::exists(layout.root_copy(), ignored))
     return std::unexpected(std::move(state.error()));
   auto remedy = state.error().remedy;
-  if (remedy.empty())
-    remedy = "Put the file back from a copy; 'check' lists everything that is damaged.";
+  if (remedy.empty()) remedy = kPutBack;
   DoctorReport report;
   report.findings.push_back({Severity::breaks, "", state.error().message, std::move(remedy)});
   return report;

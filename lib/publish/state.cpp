@@ -30,6 +30,36 @@ Result<trust::TrustedMetadata> load_roots(const Layout& layout) {
   }
 }
 
+// What the newest root makes of the rest. The errors speak to clients.
+Result<State> load_below(trust::TrustedMetadata trusted, const Layout& layout) {
+  SHOAL_ASSIGN(auto timestamp, read_file(layout.timestamp(), kLimits.timestamp_bytes));
+  SHOAL_TRY(trusted.update_timestamp(timestamp));
+  SHOAL_ASSIGN(auto snapshot,
+               read_file(layout.metadata(trusted.timestamp()->snapshot.version, "snapshot"),
+                         kLimits.snapshot_bytes));
+  SHOAL_TRY(trusted.update_snapshot(snapshot));
+
+  auto load = [&](const trust::DelegationSearch::Step& step) -> Result<trust::Targets> {
+    auto meta = trusted.snapshot()->meta.find(step.role);
+    if (meta == trusted.snapshot()->meta.end())
+      return fail(ErrorKind::metadata_invalid,
+                  fmt::format("the snapshot does not list the role '{}'", step.role));
+    SHOAL_ASSIGN(auto bytes, read_file(layout.metadata(meta->second.version, step.role),
+                                       kLimits.targets_bytes));
+    SHOAL_TRY(trusted.update_targets(bytes, step));
+    return *trusted.targets(step.chain());
+  };
+  State state;
+  SHOAL_ASSIGN(state.targets, load({"targets", ""}));
+  for (const auto& delegation : state.targets.delegations) {
+    SHOAL_ASSIGN(state.products[delegation.role], load({delegation.role, "targets"}));
+  }
+  state.root = trusted.root();
+  state.timestamp = *trusted.timestamp();
+  state.snapshot = *trusted.snapshot();
+  return state;
+}
+
 }  // namespace
 
 const trust::TargetMeta* State::find(const std::string& path) const {
@@ -66,31 +96,13 @@ Result<void> check_is_repository(const Layout& layout) {
 Result<State> load_state(const Layout& layout) {
   SHOAL_TRY(check_is_repository(layout));
   SHOAL_ASSIGN(auto trusted, load_roots(layout));
-  SHOAL_ASSIGN(auto timestamp, read_file(layout.timestamp(), kLimits.timestamp_bytes));
-  SHOAL_TRY(trusted.update_timestamp(timestamp));
-  SHOAL_ASSIGN(auto snapshot,
-               read_file(layout.metadata(trusted.timestamp()->snapshot.version, "snapshot"),
-                         kLimits.snapshot_bytes));
-  SHOAL_TRY(trusted.update_snapshot(snapshot));
-
-  auto load = [&](const trust::DelegationSearch::Step& step) -> Result<trust::Targets> {
-    auto meta = trusted.snapshot()->meta.find(step.role);
-    if (meta == trusted.snapshot()->meta.end())
-      return fail(ErrorKind::metadata_invalid,
-                  fmt::format("the snapshot does not list the role '{}'", step.role));
-    SHOAL_ASSIGN(auto bytes, read_file(layout.metadata(meta->second.version, step.role),
-                                       kLimits.targets_bytes));
-    SHOAL_TRY(trusted.update_targets(bytes, step));
-    return *trusted.targets(step.chain());
-  };
-  State state;
-  SHOAL_ASSIGN(state.targets, load({"targets", ""}));
-  for (const auto& delegation : state.targets.delegations) {
-    SHOAL_ASSIGN(state.products[delegation.role], load({delegation.role, "targets"}));
-  }
-  state.root = trusted.root();
-  state.timestamp = *trusted.timestamp();
-  state.snapshot = *trusted.snapshot();
+  auto state = load_below(std::move(trusted), layout);
+  if (state) return state;
+  // Neither what cannot be read for the moment is damaged, nor what a newer program wrote.
+  const auto kind = state.error().kind;
+  if (kind != ErrorKind::io_error && kind != ErrorKind::not_allowed &&
+      kind != ErrorKind::unsupported_version)
+    state.error().remedy = kPutBack;
   return state;
 }
 

@@ -32,6 +32,10 @@ struct State {
 // there, or it lost its root.json or its timestamp.
 Result<void> check_is_repository(const Layout& layout);
 
+// What to do about metadata that is damaged or lost.
+inline constexpr const char* kPutBack =
+    "Put the file back from a copy; 'check' lists everything that is damaged.";
+
 // Errors: those of check_is_repository, metadata_invalid, signature_invalid,
 // verification_failed, …
 Result<State> load_state(const Layout& layout);

@@ -302,6 +302,28 @@ TEST_F(Ceremony, ADamagedOrLostNewestRootComesBackFromItsCopy) {
   EXPECT_EQ(shoal::test::read_text(repository / "root.json"), good);
 }
 
+// The verifier speaks to clients, of mirrors and forgers: here it is the publisher's own file.
+TEST_F(Ceremony, DamagedMetadataIsToBePutBackFromACopy) {
+  ASSERT_TRUE(release("1.0", {"keys"}));
+  const auto state = load_state(Layout(repository)).value();
+  auto stranger = trust::SigningKey::generate();
+  const trust::SigningKey* signer = &stranger;
+  const std::map<std::string, Bytes> damages = {
+      {"timestamp.json", trust::sign_timestamp(state.timestamp, {&signer, 1})},
+      {metadata_name(state.snapshot.version, "snapshot"), to_bytes("{}")},
+      {metadata_name(state.products.at("game").version, "game"), to_bytes("{}")}};
+  for (const auto& [name, bytes] : damages) {
+    const auto good = shoal::test::read_text(repository / "metadata" / name);
+    ASSERT_TRUE(write_quickly(repository / "metadata" / name, bytes));
+    auto opened = Repository::open(repository, environment);
+    ASSERT_FALSE(opened) << name;
+    EXPECT_THAT(opened.error().remedy, HasSubstr("back from a copy")) << name;
+    EXPECT_THAT(diagnose(repository, kNow, nullptr)->findings.front().remedy,
+                HasSubstr("back from a copy"));
+    ASSERT_TRUE(write_quickly(repository / "metadata" / name, as_bytes(good)));
+  }
+}
+
 TEST_F(Ceremony, AnOlderCopyOfTheRootIsRenewed) {
   const auto old = shoal::test::read_text(repository / "root.json");
   three_holders();
