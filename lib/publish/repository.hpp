@@ -155,8 +155,9 @@ class Repository {
   // Publishes what a proposal of this repository holds. A root also gets a new timestamp, so that
   // clients that ask for that first learn of it; where its key is not here and not needed, that is
   // left to refresh(). Errors: signature_invalid (signatures are missing), conflict (something else
-  // was published since, its files were cleaned away, it is another repository's), not_allowed (the
-  // online keys are not here; the file system cannot do what a lost key asks for).
+  // was published since, its files were cleaned away, one that waits with files of its own would
+  // go, it is another repository's), not_allowed (the online keys are not here; the file system
+  // cannot do what a lost key asks for).
   Result<ApplyReport> apply(const Proposal& proposal, KeyStore& keys);
 
  private:

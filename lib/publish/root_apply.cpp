@@ -24,15 +24,23 @@ std::unexpected<Error> superseded(const std::string& role) {
               "Propose it again, on what is published now.");
 }
 
-// What was signed of a role that is in force; none for a role that is new.
-Result<std::optional<std::string>> signed_in_force(const Layout& layout, const State& state,
-                                                   const std::string& role) {
+// A role's metadata that is in force, with its signatures; none for a role that is new.
+Result<std::optional<trust::Document<trust::Targets>>> find_in_force(const Layout& layout,
+                                                                     const State& state,
+                                                                     const std::string& role) {
   auto listed = state.snapshot.meta.find(role);
   if (listed == state.snapshot.meta.end()) return std::nullopt;
   SHOAL_ASSIGN(auto bytes,
                read_file(layout.metadata(listed->second.version, role), kLimits.targets_bytes));
-  SHOAL_ASSIGN(auto document, trust::parse_targets(bytes, role, kLimits));
-  return std::move(document.signed_bytes);
+  return trust::parse_targets(bytes, role, kLimits);
+}
+
+// What was signed of it.
+Result<std::optional<std::string>> signed_in_force(const Layout& layout, const State& state,
+                                                   const std::string& role) {
+  SHOAL_ASSIGN(auto document, find_in_force(layout, state, role));
+  if (!document) return std::nullopt;
+  return std::move(document->signed_bytes);
 }
 
 // A review compared the proposed with what the proposal calls in force. Any metadata that was ever
@@ -99,13 +107,10 @@ Result<void> check_others_stay_signed(const Layout& layout, const State& state, 
   for (const auto& delegation : next.targets.delegations) {
     const auto& product = delegation.role;
     if (std::ranges::find(roles, product, &ProposedRole::role) != roles.end()) continue;
-    auto listed = state.snapshot.meta.find(product);
-    if (listed == state.snapshot.meta.end()) return superseded(product);
-    SHOAL_ASSIGN(auto bytes, read_file(layout.metadata(listed->second.version, product),
-                                       kLimits.targets_bytes));
-    SHOAL_ASSIGN(auto document, trust::parse_targets(bytes, product, kLimits));
-    if (!trust::check_threshold(delegation.keys, next.targets.keys, document.signed_bytes,
-                                document.signatures, product))
+    SHOAL_ASSIGN(const auto document, find_in_force(layout, state, product));
+    if (!document) return superseded(product);
+    if (!trust::check_threshold(delegation.keys, next.targets.keys, document->signed_bytes,
+                                document->signatures, product))
       return fail(ErrorKind::conflict,
                   fmt::format("'{}' as it is in force is signed by too few of the keys that it "
                               "would have: it has changed since this was proposed, or its next "
