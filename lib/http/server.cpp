@@ -156,7 +156,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   void stop_listening() {
     for (const auto& listener : listeners) {
       error_code ignored;
-      listener->acceptor.close(ignored);
+      static_cast<void>(listener->acceptor.close(ignored));
       listener->pause.cancel();
     }
     listeners.clear();
