@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/response_reader.hpp"
 #include "unit/api/api_harness.hpp"
 
 namespace shoal::client {
@@ -98,77 +97,6 @@ TEST(Client, TooLongSocketPathIsToldAsSuch) {
   auto result = Client({.socket = "/" + std::string(200, 'x')}).system();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_request);
-}
-
-TEST(ResponseReader, ReadsChunkedBodiesInPieces) {
-  std::string text =
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-  ResponseReader reader(1000);
-  std::string body;
-  for (char c : text) {
-    ASSERT_TRUE(reader.feed({&c, 1}));
-    body += reader.head_complete() ? reader.take_body() : "";
-  }
-  EXPECT_TRUE(reader.complete());
-  EXPECT_EQ(body, "hello world");
-}
-
-// Beast wants to see no less than five bytes once it has seen a last chunk's size.
-TEST(ResponseReader, ALastChunkWaitsForItsEndInPiecesOfAnySize) {
-  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (std::string end : {"0\r\n\r\n", "00\r\n\r\n", "0;a=b\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"}) {
-    const std::string text = head + end;
-    for (std::size_t first = 0; first <= text.size(); ++first) {
-      for (std::size_t second = first; second <= text.size(); ++second) {
-        ResponseReader reader(1000);
-        for (const auto& part :
-             {text.substr(0, first), text.substr(first, second - first), text.substr(second)})
-          ASSERT_TRUE(reader.feed(part)) << end << first << ' ' << second;
-        EXPECT_TRUE(reader.complete()) << end << first << ' ' << second;
-      }
-    }
-  }
-  ResponseReader unfinished(1000);
-  EXPECT_TRUE(unfinished.feed(head.substr(0, 30)));
-  EXPECT_TRUE(unfinished.feed(head.substr(30) + "0 \r\n"));
-  EXPECT_FALSE(unfinished.end());
-}
-
-TEST(ResponseReader, AHeadWithoutFieldsMayComeInPieces) {
-  const std::string text = "HTTP/1.1 204 No Content\r\n\r\n";
-  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-    ResponseReader reader(1000);
-    ASSERT_TRUE(reader.feed(text.substr(0, cut)));
-    ASSERT_TRUE(reader.feed(text.substr(cut)));
-    EXPECT_TRUE(reader.complete()) << cut;
-  }
-}
-
-TEST(ResponseReader, CutOffAnswerIsNoAnswer) {
-  ResponseReader reader(1000);
-  ASSERT_TRUE(reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhell"));
-  EXPECT_FALSE(reader.end());
-  EXPECT_FALSE(ResponseReader(1000).end()) << "nothing at all came";
-}
-
-TEST(ResponseReader, RefusesTooMuchAndNonsense) {
-  ResponseReader large(10);
-  Result<void> fed = large.feed("HTTP/1.1 200 OK\r\n\r\n");
-  for (int i = 0; i < 1000 && fed; ++i) fed = large.feed(std::string(1000, 'x'));
-  EXPECT_FALSE(fed);
-  ResponseReader longer_by_one(10);
-  EXPECT_FALSE(longer_by_one.feed("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n01234567890"));
-  ResponseReader nonsense(10);
-  EXPECT_FALSE(nonsense.feed("SSH-2.0-OpenSSH\r\n\r\n"));
-}
-
-TEST(ResponseReader, ALengthThatIsOnlyAnnouncedTakesNoMemory) {
-  for (std::optional<std::uint64_t> limit : {std::optional<std::uint64_t>(1000), {}}) {
-    ResponseReader reader(limit);
-    EXPECT_TRUE(reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 7777777777777777777\r\n\r\n{"));
-    EXPECT_EQ(reader.take_body(), "{");
-    EXPECT_FALSE(reader.end());
-  }
 }
 
 }  // namespace
