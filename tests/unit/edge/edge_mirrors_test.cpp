@@ -28,39 +28,40 @@ TEST_F(EdgeClientTest, when_every_mirror_serves_wrong_bytes_the_pieces_fail_veri
     EXPECT_EQ(failure.first.kind, ErrorKind::verification_failed);
 }
 
-TEST_F(EdgeClientTest, a_mirror_that_was_dropped_is_asked_once_more_by_an_artifact_that_forgives) {
-  server.set_fault(Fault::wrong_bytes);
-  start();
-  edge->fetch(artifact.id, wants(0, 1));
-  ASSERT_TRUE(wait_for_failures(1));
-  server.set_fault(Fault::none);
-  Artifact other(4, 8, 2);
-  other.put_on(server);
-  auto description = other.description({server.url()});
-  edge->add(other.id, description, events);
-  edge->fetch(other.id, wants(1, 2));
+// The only mirror was dropped for wrong bytes; it is well again, and has another artifact too.
+struct DroppedMirror : EdgeClientTest {
+  void SetUp() override {
+    server.set_fault(Fault::wrong_bytes);
+    start();
+    edge->fetch(artifact.id, wants(0, 1));
+    ASSERT_TRUE(wait_for_failures(1));
+    server.set_fault(Fault::none);
+    other.put_on(server);
+    description = other.description({server.url()});
+  }
+  void fetch_other() {
+    edge->add(other.id, description, events);
+    edge->fetch(other.id, wants(1, 2));
+  }
+
+  Artifact other{4, 8, 2};
+  transfer::EdgeArtifact description;
+};
+
+TEST_F(DroppedMirror, is_asked_once_more_by_an_artifact_that_forgives) {
+  fetch_other();
   ASSERT_TRUE(wait_for_failures(2));
   EXPECT_TRUE(mirror(0).dropped);
   description.forgives = true;
-  edge->add(other.id, description, events);
-  edge->fetch(other.id, wants(1, 2));
+  fetch_other();
   ASSERT_TRUE(wait_for(1));
   EXPECT_TRUE(std::ranges::equal(events.pieces.at(1), other.plain(1)));
   EXPECT_TRUE(loop.run_until([&] { return !mirror(0).dropped; }));
 }
 
-TEST_F(EdgeClientTest, a_repository_cannot_have_the_mirror_of_another_dropped) {
-  server.set_fault(Fault::wrong_bytes);
-  start();
-  edge->fetch(artifact.id, wants(0, 1));
-  ASSERT_TRUE(wait_for_failures(1));
-  server.set_fault(Fault::none);
-  Artifact other(4, 8, 2);
-  other.put_on(server);
-  auto description = other.description({server.url()});
+TEST_F(DroppedMirror, is_asked_by_another_repository) {
   description.repository = 2;
-  edge->add(other.id, description, events);
-  edge->fetch(other.id, wants(1, 2));
+  fetch_other();
   ASSERT_TRUE(wait_for(1));
   EXPECT_TRUE(mirror(0).dropped);
 }
