@@ -122,8 +122,7 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
   SHOAL_ASSIGN(auto report, repository.set_channel(options.product, options.channel,
                                                    options.version, keys, !common.propose.empty()));
   if (report.proposal) SHOAL_TRY(leave_proposal(common, *report.proposal));
-  if (!common.json) print_warnings(report.warnings);
-  if (common.json)
+  if (common.json) {
     print_json({{"product", options.product},
                 {"channel", options.channel},
                 {"version", options.version},
@@ -131,12 +130,14 @@ Result<int> channel(const CommonOptions& common, const ChannelOptions& options) 
                 {"warnings", report.warnings},
                 {"signed", to_json(told)},
                 {"proposal", proposal_path(common, report.proposal)}});
-  else
-    fmt::print("Channel {} of {} {} {}.\n", options.channel, options.product,
-               report.proposal  ? "will be"
-               : report.changed ? "is now"
-                                : "was already",
-               options.version);
+    return kOk;
+  }
+  print_warnings(report.warnings);
+  fmt::print("Channel {} of {} {} {}.\n", options.channel, options.product,
+             report.proposal  ? "will be"
+             : report.changed ? "is now"
+                              : "was already",
+             options.version);
   return kOk;
 }
 
