@@ -323,12 +323,10 @@ void Agent::begin_refresh(std::int64_t id) {
   entry.refreshing = true;
   run_job<RepositoryContents>(
       context_, [client = entry.client] { return client->contents(); },
-      [this, id, client = entry.client,
-       waiting = std::exchange(entry.waiting, {})](Result<RepositoryContents> contents) {
+      [this, id, waiting = std::exchange(entry.waiting, {})](Result<RepositoryContents> contents) {
         std::optional<Error> error;
-        // Unless it was removed; another may have taken its number.
         auto found = repositories_.find(id);
-        if (found != repositories_.end() && found->second.client == client) {
+        if (found != repositories_.end()) {  // else it was removed meanwhile
           if (!contents) error = contents.error();
           found->second.refreshing = false;
           refreshed(id, std::move(contents));

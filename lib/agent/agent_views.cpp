@@ -141,7 +141,7 @@ void Agent::add_repository(const std::string& url, const std::string& root_json,
   if (!id) return reply(fail(id.error()));
   row.id = *id;
   auto client = std::make_shared<RepositoryClient>(context_, row);
-  client->clear();  // an earlier attempt may have left files under this id
+  client->clear();  // the state of another database may lie under this id
   run_job<RepositoryContents>(
       context_,
       [client, root_json]() -> Result<RepositoryContents> {

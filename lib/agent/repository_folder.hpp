@@ -1,6 +1,5 @@
 // A folder with files of one repository, its trusted metadata or its targets, until the repository
-// is removed: a cycle that is still running then must not write into the folder of the one that
-// takes its number.
+// is removed: a cycle that is still running then must not bring the folder back.
 #pragma once
 
 #include <mutex>

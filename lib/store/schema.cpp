@@ -15,6 +15,10 @@ constexpr std::int64_t kApplicationId = 0x53684c31;  // "ShL1"
 // opening.
 constexpr std::int64_t kClosedInOrder = 1;
 
+constexpr std::string_view kDamaged =
+    "Stop the daemon, keep a copy of shoal.db and shoal.db-wal and report it; without the files "
+    "the daemon starts anew, and installed files stay as they are.";
+
 constexpr std::string_view kTables = R"(
 CREATE TABLE repositories(
   id INTEGER PRIMARY KEY,
@@ -59,15 +63,54 @@ CREATE TABLE settings(
 ) STRICT;
 )";
 
-constexpr std::array<Migration, 1> kMigrations{{{"first tables", kTables}}};
+// A repository's id was given again after the last one was removed, and what is known under it, the
+// health of mirrors say, with it. AUTOINCREMENT cannot be added to a table, only to one in its
+// place.
+constexpr std::string_view kRepositoryIds = R"(
+CREATE TABLE repositories_2(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice
+  url TEXT NOT NULL UNIQUE,
+  added_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO repositories_2 SELECT id, url, added_at FROM repositories;
+DROP TABLE repositories;
+ALTER TABLE repositories_2 RENAME TO repositories;
+)";
+
+constexpr std::array<Migration, 2> kMigrations{{
+    {"first tables", kTables},
+    {"ids of repositories are never used twice", kRepositoryIds},
+}};
+
+Result<void> check_references(Database& database) {
+  SHOAL_ASSIGN(auto check, database.prepare("PRAGMA foreign_key_check"));
+  SHOAL_ASSIGN(bool row, check->step());
+  if (!row) return {};
+  return fail(
+      ErrorKind::state_corrupt,
+      fmt::format("the state database is damaged: a row of '{}' refers to nothing", check->text(0)),
+      std::string(kDamaged));
+}
 
 Result<void> take_step(Database& database, std::size_t version, const Migration& step) {
   SHOAL_ASSIGN(auto transaction, Transaction::begin(database));
   SHOAL_TRY(database.execute(std::string(step.sql)));
+  SHOAL_TRY(check_references(database));
   SHOAL_ASSIGN(auto record, database.prepare("INSERT INTO migrations VALUES(?, ?)"));
   SHOAL_TRY(record->bind(static_cast<std::int64_t>(version)).bind(step.what).run());
   record.reset();
   return transaction.commit();
+}
+
+// A table that others refer to is replaced with foreign keys off, and they cannot be switched off
+// within a transaction: https://www.sqlite.org/lang_altertable.html#otheralter
+Result<void> take_steps(Database& database, std::span<const Migration> steps, std::size_t taken) {
+  SHOAL_TRY(database.execute("PRAGMA foreign_keys=OFF"));
+  Result<void> outcome;
+  for (auto next = taken; outcome && next < steps.size(); ++next)
+    outcome = take_step(database, next + 1, steps[next]);
+  SHOAL_TRY(database.execute("PRAGMA foreign_keys=ON"));
+  return outcome;
 }
 
 // An empty database becomes ours; one that is somebody else's is refused.
@@ -91,8 +134,7 @@ Result<void> check_whole_file(Database& database) {
   SHOAL_ASSIGN(bool row, check->step());
   if (auto verdict = row ? check->text(0) : "no answer"; verdict != "ok")
     return fail(ErrorKind::state_corrupt, fmt::format("the state database is damaged: {}", verdict),
-                "Stop the daemon, keep a copy of shoal.db and shoal.db-wal and report it; without "
-                "the files the daemon starts anew, and installed files stay as they are.");
+                std::string(kDamaged));
   return {};
 }
 
@@ -113,9 +155,7 @@ Result<void> migrate(Database& database, std::span<const Migration> steps) {
   bool outdated = version < static_cast<std::int64_t>(steps.size());
   if (closed != kClosedInOrder || outdated) SHOAL_TRY(check_whole_file(database));
   SHOAL_TRY(database.execute("PRAGMA user_version=0"));
-  for (auto next = static_cast<std::size_t>(version); next < steps.size(); ++next)
-    SHOAL_TRY(take_step(database, next + 1, steps[next]));
-  return {};
+  return outdated ? take_steps(database, steps, static_cast<std::size_t>(version)) : Result<void>();
 }
 
 void mark_closed(Database& database) {

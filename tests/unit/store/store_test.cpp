@@ -286,6 +286,25 @@ TEST_F(StoreTest, AStateOfTheFirstVersionIsReadable) {
   EXPECT_EQ(store->setting("consent").value(), "lan");
 }
 
+// What is known of a repository under its id must not become that of another one.
+TEST_F(StoreTest, ARepositorysIdIsNeverUsedTwice) {
+  auto add_after_removal = [](Store& store, std::int64_t id) {
+    EXPECT_TRUE(store.remove_repository(id));
+    return store.add_repository({0, "https://b.example/", at(1)}).value();
+  };
+  {
+    auto store = open();
+    auto id = store->add_repository({0, "https://a.example/", at(1)}).value();
+    EXPECT_EQ(add_after_removal(*store, id), id + 1);
+  }
+  std::filesystem::remove(file());
+  ASSERT_TRUE(open_raw()->execute(kVersion1));
+  auto store = open();
+  EXPECT_EQ(store->remove_repository(3).error().kind, ErrorKind::conflict) << "an install's";
+  ASSERT_TRUE(store->remove_install(5));
+  EXPECT_EQ(add_after_removal(*store, 3), 4) << "also in a state of the first version";
+}
+
 TEST_F(StoreTest, MigrationTakesOnlyTheMissingStepsEachWholly) {
   ASSERT_TRUE(open_raw()->execute(kVersion1));
   std::vector<Migration> steps(migrations().begin(), migrations().end());
@@ -297,6 +316,7 @@ TEST_F(StoreTest, MigrationTakesOnlyTheMissingStepsEachWholly) {
   EXPECT_EQ(database->integer("SELECT max(version) FROM migrations").value(),
             static_cast<std::int64_t>(steps.size()));
   EXPECT_EQ(database->integer("SELECT count(*) FROM sqlite_schema WHERE name='half'").value(), 0);
+  EXPECT_EQ(database->integer("PRAGMA foreign_keys").value(), 1);
   ASSERT_TRUE(migrate(*database, steps));
   EXPECT_EQ(database->integer("SELECT count(*) FROM installs WHERE note='x'").value(), 1);
   database.reset();
