@@ -80,5 +80,19 @@ TEST(KeyFile, ASwappedPublicKeyAndHostileParametersAreRefused) {
   EXPECT_EQ(KeyBox("p").open(to_bytes("{")).error().kind, ErrorKind::metadata_invalid);
 }
 
+// A signature's key id is anybody's: whoever passes metadata on may add signatures to it.
+TEST(JoinSignatures, AKeyIdOfAnyCharactersReadsBack) {
+  auto key = SigningKey::generate();
+  auto text = signed_bytes_of(Snapshot{1, UtcSeconds{}, {}});
+  std::string strange = "12\b\x1f\"\\\xc3\xa9";
+  auto file = join_signatures(text, {{strange, Bytes{1}}, sign_bytes(key, text)});
+  auto document = parse_snapshot(file, Limits{});
+  ASSERT_TRUE(document.has_value()) << document.error().message;
+  ASSERT_EQ(document->signatures.size(), 2u);
+  EXPECT_EQ(document->signatures[0].key_id, strange);
+  EXPECT_EQ(document->signatures[1].key_id, key.id());
+  EXPECT_EQ(document->signed_bytes, text);
+}
+
 }  // namespace
 }  // namespace shoal::trust
