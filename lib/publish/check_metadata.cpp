@@ -70,10 +70,15 @@ bool is_past_version(const MetadataName& name, const State* state) {
   return listed != state->snapshot.meta.end() && name.version < listed->second.version;
 }
 
-// Whether those of its signatures whose keys are known are right; none at all are not.
+// Whether those of its signatures whose keys are known are right, and others may be of keys that
+// are not known: what is missing where all are known was taken away.
 template <typename Body>
 bool may_be_of_earlier_keys(const trust::Document<Body>& document,
                             const std::vector<Signers>& signers) {
+  auto is_unknown = [&](const trust::Signature& signature) {
+    return std::ranges::none_of(
+        signers, [&](const auto& party) { return party.keys.contains(signature.key_id); });
+  };
   auto is_wrong = [&](const trust::Signature& signature) {
     return std::ranges::any_of(signers, [&](const auto& party) {
       auto key = party.keys.find(signature.key_id);
@@ -82,7 +87,8 @@ bool may_be_of_earlier_keys(const trust::Document<Body>& document,
                      .check != trust::SignatureCheck::good;
     });
   };
-  return !document.signatures.empty() && std::ranges::none_of(document.signatures, is_wrong);
+  return std::ranges::any_of(document.signatures, is_unknown) &&
+         std::ranges::none_of(document.signatures, is_wrong);
 }
 
 // What is to be noted of a file that is not wrong; mostly nothing: "".

@@ -253,16 +253,18 @@ class Doctor {
 
   // Those with files of their own are given up by deleting them: see check_not_given_up().
   void check_pending() {
-    std::set<std::filesystem::path> with_files;
-    for (const auto& [role, waiting] : roles_that_wait(layout_, state_, now_))
-      if (waiting.with_files) with_files.insert(waiting.file);
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(layout_.pending(), error), end;
-         !error && entry != end; entry.increment(error)) {
-      if (entry->path().extension() != ".proposal") continue;
-      find(Severity::note, entry->path().stem(), "a proposal for it waits for signatures",
-           fmt::format("'product review {}' shows whose; {}.", entry->path().native(),
-                       with_files.contains(entry->path())
+    for (const auto& [file, proposal] : pending_proposals(layout_)) {
+      const auto role = file.stem().native();
+      if (!can_be_applied(proposal, state_, now_)) {
+        find(Severity::note, role,
+             "a proposal for it can no longer be applied: it expired, or something else was "
+             "published in its place",
+             fmt::format("Delete {}.", file.native()));
+        continue;
+      }
+      find(Severity::note, role, "a proposal for it waits for signatures",
+           fmt::format("'product review {}' shows whose; {}.", file.native(),
+                       names_new_files(proposal, state_)
                            ? "delete the file to give it up"
                            : "to give it up, destroy every copy: one that is signed can be applied "
                              "until something else is published in its place"));

@@ -12,14 +12,14 @@ namespace fs = std::filesystem;
 constexpr trust::Limits kLimits{};
 
 // Whether it is the next version of a role of that state, and good for some time yet.
-bool can_be_applied(const trust::Targets& body, const std::string& role, const State& state,
-                    UtcSeconds now) {
+bool is_next_version(const trust::Targets& body, const std::string& role, const State& state,
+                     UtcSeconds now) {
   auto listed = state.snapshot.meta.find(role);
   auto last = listed == state.snapshot.meta.end() ? 0 : listed->second.version;
   return body.version == last + 1 && body.expires > now;
 }
 
-bool names_new_files(const trust::Targets& body, const State& state) {
+bool names_new_files_of(const trust::Targets& body, const State& state) {
   return std::ranges::any_of(body.targets, [&](const auto& target) {
     const auto* known = state.find(target.first);
     return !known || known->hashes.sha256 != target.second.hashes.sha256;
@@ -27,6 +27,20 @@ bool names_new_files(const trust::Targets& body, const State& state) {
 }
 
 }  // namespace
+
+bool can_be_applied(const Proposal& proposal, const State& state, UtcSeconds now) {
+  return std::ranges::all_of(proposal.roles, [&](const auto& role) {
+    auto body = trust::parse_targets(role.file(), role.role, kLimits);
+    return body && is_next_version(body->body, role.role, state, now);
+  });
+}
+
+bool names_new_files(const Proposal& proposal, const State& state) {
+  return std::ranges::any_of(proposal.roles, [&](const auto& role) {
+    auto body = trust::parse_targets(role.file(), role.role, kLimits);
+    return body && names_new_files_of(body->body, state);
+  });
+}
 
 std::map<fs::path, Proposal> pending_proposals(const Layout& layout) {
   constexpr std::size_t kMaxPending = 1000;  // a folder with anything in it
@@ -47,13 +61,8 @@ std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, con
   std::map<std::string, WaitingProposal> out;
   for (const auto& [path, proposal] : pending_proposals(layout)) {
     if (apart_from && is_same_proposal(proposal, *apart_from)) continue;
-    bool with_files = false;
-    bool waits = std::ranges::all_of(proposal.roles, [&](const auto& role) {
-      auto body = trust::parse_targets(role.file(), role.role, kLimits);
-      with_files = with_files || (body && names_new_files(body->body, state));
-      return body && can_be_applied(body->body, role.role, state, now);
-    });
-    if (!waits) continue;
+    if (!can_be_applied(proposal, state, now)) continue;
+    const bool with_files = names_new_files(proposal, state);
     for (const auto& role : proposal.roles) {
       auto& entry = out.try_emplace(role.role, path, with_files).first->second;
       if (with_files && !entry.with_files) entry = {path, true};
@@ -64,11 +73,7 @@ std::map<std::string, WaitingProposal> roles_that_wait(const Layout& layout, con
 
 Result<void> check_not_given_up(const Layout& layout, const State& state,
                                 const Proposal& proposal) {
-  bool with_files = std::ranges::any_of(proposal.roles, [&](const auto& role) {
-    auto body = trust::parse_targets(role.file(), role.role, kLimits);
-    return body && names_new_files(body->body, state);
-  });
-  if (!with_files) return {};
+  if (!names_new_files(proposal, state)) return {};
   for (const auto& [path, waiting] : pending_proposals(layout))
     if (is_same_proposal(waiting, proposal)) return {};
   return fail(

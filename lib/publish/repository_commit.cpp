@@ -218,6 +218,7 @@ Result<std::optional<Proposal>> Repository::commit(Edit edit, KeyStore& keys, bo
   bool complete = true;
   std::vector<std::string> names;
   for (const auto& role : roles) {
+    SHOAL_TRY(check_readable(role));
     names.push_back(role.role);
     SHOAL_ASSIGN(auto party, party_of(next, role.role));
     auto enough = keys.check_enough(party.role, role.role);

@@ -55,6 +55,23 @@ TEST_F(Keys, ThatAreStillKnownTellADamagedVersion) {
   EXPECT_THAT(check().findings, Contains(Field(&Finding::path, "metadata/1.game.json")));
 }
 
+TEST_F(Keys, ThatAreStillKnownTellAVersionThatLostASignature) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  const auto version = load_state(Layout(repository))->snapshot.meta.at("game").version;
+  ASSERT_TRUE(release("1.0", {"keys", "holders"}));
+  EXPECT_THAT(check().findings, IsEmpty());
+  const auto old = Layout(repository).metadata(version, "game");
+  auto document = trust::parse_targets(read_file(old, 1 << 20).value(), "game", {}).value();
+  ASSERT_EQ(document.signatures.size(), 2U);
+  document.signatures.pop_back();
+  ASSERT_TRUE(
+      write_quickly(old, trust::join_signatures(document.signed_bytes, document.signatures)));
+  EXPECT_THAT(check().findings,
+              ElementsAre(AllOf(Field(&Finding::path, "metadata/" + old.filename().native()),
+                                Field(&Finding::problem, HasSubstr("signatures: 1")))));
+}
+
 TEST_F(Keys, OfAVersionThatWasNeverInForceMustBeKnown) {
   give_the_game_new_keys_and_add_products(kUntilForgotten);
   auto body = load_state(Layout(repository))->products.at("game");

@@ -153,10 +153,12 @@ TEST_F(Waiting, AnOldRenewalIsAppliedOnceTheReleaseWasGivenUp) {
 }
 
 TEST_F(Waiting, TheDoctorTellsHowEachIsGivenUp) {
-  auto advice = [&] {
+  auto advice = [&](std::string_view finding = "waits for signatures") {
     auto report = diagnose(repository, environment.now, nullptr).value();
-    auto found = std::ranges::find(report.findings, "a proposal for it waits for signatures",
-                                   &Diagnosis::message);
+    auto found = std::ranges::find_if(report.findings, [&](const Diagnosis& entry) {
+      return entry.message.starts_with("a proposal for it ") &&
+             entry.message.find(finding) != std::string::npos;
+    });
     return found == report.findings.end() ? std::string() : found->remedy;
   };
   ASSERT_TRUE(waiting_release().find("game"));
@@ -166,6 +168,9 @@ TEST_F(Waiting, TheDoctorTellsHowEachIsGivenUp) {
   environment.now += std::chrono::days(60);
   ASSERT_TRUE(refresh({"keys"})->proposal);
   EXPECT_THAT(advice(), AllOf(HasSubstr("destroy every copy"), Not(HasSubstr("delete the file"))));
+  environment.now += std::chrono::days(91);
+  EXPECT_EQ(advice(), "");
+  EXPECT_EQ(advice("can no longer be applied"), "Delete " + pending("game").native() + ".");
 }
 
 // The date that was proposed is past: nobody can apply it any more, and the product would expire.

@@ -148,16 +148,23 @@ TEST_F(Tampered, NothingIsPublishedThatNobodyCouldRead) {
   auto applied = apply(proposal);
   ASSERT_TRUE(applied) << applied.error().describe();
   ASSERT_TRUE(refresh_client("client"));
-  auto delegate_anew = [&](const std::string& product) {
+  auto delegate_anew = [&](const std::string& product, bool may_propose = false) {
     auto opened = Repository::open(repository, environment);
     EXPECT_TRUE(opened);
-    auto store = keys({"keys", "holders"});
-    return opened->delegate({product, {read_public_key(file("mallory")).value()}, 1, false}, store);
+    std::vector<std::string> places = {"holders"};
+    if (!may_propose) places.emplace_back("keys");
+    auto store = keys(places);
+    return opened->delegate({product, {read_public_key(file("mallory")).value()}, 1, may_propose},
+                            store);
   };
-  auto refused = delegate_anew("another");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind, ErrorKind::metadata_invalid);
-  EXPECT_THAT(refused.error().remedy, HasSubstr("'delegate'"));
+  environment.about_to_sign = [](const SigningNotice&) { FAIL() << "asks to sign it"; };
+  for (bool may_propose : {false, true}) {
+    auto refused = delegate_anew("another", may_propose);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::metadata_invalid);
+    EXPECT_THAT(refused.error().remedy, HasSubstr("'delegate'"));
+  }
+  environment.about_to_sign = {};
   EXPECT_TRUE(refresh_client("client"));
   auto mended = delegate_anew("evil");
   EXPECT_TRUE(mended) << mended.error().describe();
