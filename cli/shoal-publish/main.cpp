@@ -43,6 +43,12 @@ void allow_many_open_files() {
   if (const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, highest); fd >= 0) ::close(fd);
 }
 
+// A core file would hold passphrases and keys.
+void leave_no_core() {
+  const ::rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
 // A delta's blocks and streams, of some MiB each, go back to the system when they are done with. By
 // itself glibc comes to keep such buffers, more for each thread.
 void give_back_large_buffers() { ::mallopt(M_MMAP_THRESHOLD, 1 << 20); }
@@ -310,6 +316,7 @@ struct Program {
 }  // namespace
 
 int main(int argc, char** argv) {
+  leave_no_core();
   allow_many_open_files();
   give_back_large_buffers();
   Program program;

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/file.hpp"
 
@@ -30,7 +31,11 @@ class Question {
  public:
   Question(int fd, bool echo) : fd_(fd) {
     if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) == 0) catch_signals();  // else nothing is caught
-    if (echo || ::tcgetattr(fd_, &saved_) != 0) return;
+    if (echo) {
+      ::tcflush(fd_, TCIFLUSH);  // what was typed before the question does not answer it
+      return;
+    }
+    if (::tcgetattr(fd_, &saved_) != 0) return;
     termios quiet = saved_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     changed_ = ::tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
@@ -103,6 +108,7 @@ Result<Answer> ask_once(int tty, std::string_view question, bool echo) {
   Question standing(tty, echo);
   SHOAL_TRY(write_text(tty, question));
   Answer answer;
+  answer.line.reserve(kMaxAnswerBytes + 1);  // so that it is not copied, and can be wiped
   char c = 0;
   while (standing.read(c) && c != '\n')
     if (answer.line.size() <= kMaxAnswerBytes) answer.line += c;
@@ -143,7 +149,9 @@ publish::AskPassphrase ask_passphrase(bool twice) {
                   "Enter one, or make keys with --no-passphrase.");
     if (twice) {
       SHOAL_ASSIGN(auto again, ask(tty.get(), "The same again: ", false));
-      if (again != passphrase)
+      const bool same = again == passphrase;
+      ::explicit_bzero(again.data(), again.size());
+      if (!same)
         return fail(ErrorKind::wrong_passphrase, "the two passphrases differ", "Try again.");
     }
     return passphrase;

@@ -23,6 +23,24 @@ std::unexpected<Error> is_taken(const fs::path& path) {
               "Choose another name: a key that is overwritten is lost.");
 }
 
+fs::path public_file_of(fs::path file) { return file += ".pub"; }
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+// The secret first: a public half alone could be given to others, and nobody could sign.
+Result<void> write_both(const fs::path& file, ByteView secret, const trust::PublicKey& key) {
+  SHOAL_TRY(write_new_file(file, secret, kPrivateFile));
+  auto written =
+      write_new_file(public_file_of(file), trust::format_public_key_file(key), kPublicFile);
+  if (written) return {};
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  return written;
+}
+
 Result<Bytes> read_key_file(const fs::path& path) {
   return read_file(path, trust::kMaxKeyFileBytes);
 }
@@ -86,8 +104,12 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
   std::size_t made = 0;
   for (auto role : kKeyRoles) {
     if (has(role)) continue;
-    auto key = trust::SigningKey::generate();
     const auto path = folder() / file_name_of(role);
+    if (const auto its_public = public_file_of(path); is_there(its_public))
+      return fail(ErrorKind::conflict,
+                  fmt::format("{} is there, without its secret half", its_public.native()),
+                  "Bring its secret key back, or name another folder with --keys.");
+    auto key = trust::SigningKey::generate();
     Bytes file;
     if (plain) {
       file = trust::format_plain_key_file(key);
@@ -95,7 +117,7 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
       SHOAL_ASSIGN(auto* sealer, first_box(path));
       SHOAL_ASSIGN(file, sealer->seal(key));
     }
-    SHOAL_TRY(write_new_file(path, file, kPrivateFile));
+    SHOAL_TRY(write_both(path, file, key.public_key()));
     ++made;
   }
   indexed_ = false;
@@ -222,27 +244,17 @@ Result<std::vector<const trust::SigningKey*>> KeyStore::enough_signers(
 
 Result<trust::PublicKey> make_key_file(const fs::path& file, bool plain, const AskPassphrase& ask,
                                        trust::KdfCost cost) {
-  fs::path public_file = file;
-  public_file += ".pub";
-  for (const auto& path : {file, public_file}) {
-    std::error_code ignored;
-    if (fs::exists(fs::symlink_status(path, ignored))) return is_taken(path);
-  }
+  for (const auto& path : {file, public_file_of(file)})
+    if (is_there(path)) return is_taken(path);
   auto key = trust::SigningKey::generate();
-  Bytes bytes = trust::format_plain_key_file(key);
-  if (!plain) {
+  Bytes bytes;
+  if (plain) {
+    bytes = trust::format_plain_key_file(key);
+  } else {
     SHOAL_ASSIGN(auto passphrase, ask(file));
     SHOAL_ASSIGN(bytes, trust::KeyBox(std::move(passphrase), cost).seal(key));
   }
-  // The secret first: a public half alone could be given to others, and nobody could sign.
-  SHOAL_TRY(write_new_file(file, bytes, kPrivateFile));
-  auto written =
-      write_new_file(public_file, trust::format_public_key_file(key.public_key()), kPublicFile);
-  if (!written) {
-    std::error_code ignored;
-    fs::remove(file, ignored);
-    return std::unexpected(std::move(written.error()));
-  }
+  SHOAL_TRY(write_both(file, bytes, key.public_key()));
   return key.public_key();
 }
 

@@ -41,7 +41,8 @@ class KeyStore {
   // The first place: where keys are made.
   const std::filesystem::path& folder() const { return places_.front(); }
   // Makes those of init's keys that are in no place (and the folder, mode 0700; files 0600), sealed
-  // unless `plain`. Existing ones are kept. Returns how many were made. Errors: io_error, …
+  // unless `plain`, each with its public half beside it ("<file>.pub"). Existing ones are kept.
+  // Returns how many were made. Errors: conflict (a public half is there alone), io_error, …
   Result<std::size_t> create_missing(bool plain);
   // One of init's keys, by its file name, in the first place that has it. Errors: not_found (no
   // such key file), wrong_passphrase, metadata_invalid.

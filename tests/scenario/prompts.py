@@ -19,9 +19,9 @@ SECRET = "correct horse"
 SIGINT_CODES = (-2, 130)  # by the signal, or as a handler reports it
 
 
-def terminal(scope, *arguments):
+def terminal(scope, *arguments, typed_ahead=""):
     environment = {name: value for name, value in os.environ.items() if name != "SHOAL_PASSPHRASE"}
-    return Terminal([program("shoal-publish"), *arguments], scope.path, environment)
+    return Terminal([program("shoal-publish"), *arguments], scope.path, environment, typed_ahead)
 
 
 def files(folder):
@@ -117,6 +117,22 @@ def signing_asks_before_it_signs():
         check(proposal.read_bytes() != before, "nothing was signed")
 
 
+def what_is_typed_ahead_signs_nothing():
+    """A key without a passphrase asks nothing before: the answer must be to what was shown."""
+    with Scope("prompts") as scope:
+        publish = program("shoal-publish")
+        run([publish, "init", scope.path / "repo", "--keys", scope.path / "keys",
+             "--no-passphrase"])
+        run([publish, "root", "propose", scope.path / "repo", "--expires", "in 1 year", "-o",
+             scope.path / "root.proposal"])
+        sign = ("root", "sign", "root.proposal", "--key", "keys/root.key")
+        with terminal(scope, *sign, typed_ahead="y\n") as screen:
+            screen.expect("Sign? [y/N] ")
+            screen.type("n\n")
+            code, shown = screen.end()
+            check(code == 130 and "Signed." not in shown, f"exit {code}\n{shown}")
+
+
 def interrupted_release_leaves_nothing():
     """Ctrl-C at the question for a passphrase and in the middle of the reading."""
     with Scope("prompts") as scope:
@@ -147,7 +163,7 @@ def interrupted_release_leaves_nothing():
 
 
 SCENARIOS = [interrupted_at_a_prompt, signing_asks_before_it_signs,
-             interrupted_release_leaves_nothing]
+             what_is_typed_ahead_signs_nothing, interrupted_release_leaves_nothing]
 
 if __name__ == "__main__":
     sys.exit(run_scenarios(SCENARIOS, sys.argv[1:]))

@@ -32,8 +32,9 @@ signal.pause()
 class Terminal:
     """One program until its end; use as a context."""
 
-    def __init__(self, arguments, folder, environment=None):
+    def __init__(self, arguments, folder, environment=None, typed_ahead=""):
         self.master, self.slave = os.openpty()
+        self.type(typed_ahead)
         read_end, write_end = os.pipe()
         self.reports = os.fdopen(read_end)
         command = [sys.executable, "-c", LEADER, json.dumps([str(word) for word in arguments])]

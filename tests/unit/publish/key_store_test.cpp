@@ -48,8 +48,16 @@ TEST(KeyStore, PlainKeysAskForNothingAndExistingOnesAreKept) {
   auto store = store_at(folder, "", &asked);
   ASSERT_TRUE(store.create_missing(true).has_value());
   auto id = store.load(KeyRole::targets).value()->id();
+  for (auto role : kKeyRoles)
+    EXPECT_EQ(
+        trust::key_id(
+            read_public_key(folder / "keys" / (name_of(role) + std::string(".key.pub"))).value()),
+        store.load(role).value()->id());
   std::filesystem::remove(folder / "keys/snapshot.key");
+  store = store_at(folder, "", &asked);
   EXPECT_EQ(store.load(KeyRole::snapshot).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(store.create_missing(true).error().kind, ErrorKind::conflict) << "it may be elsewhere";
+  std::filesystem::remove(folder / "keys/snapshot.key.pub");
   EXPECT_EQ(store.create_missing(true).value(), 1U);
   EXPECT_EQ(store_at(folder, "").load(KeyRole::targets).value()->id(), id);
   EXPECT_EQ(asked, 0);
