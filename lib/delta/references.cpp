@@ -88,7 +88,7 @@ struct Span {
 
 class Scanner {
  public:
-  Scanner(const ExecutableLayout& layout, const std::vector<AddressRange>& code,
+  Scanner(const ExecutableLayout& layout, const AddressSet& code,
           const std::vector<std::uint32_t>& unwind_entries, const std::vector<TypeRecord>& types,
           std::vector<Reference>& out)
       : lowest_address_(layout.addresses.lowest_address()),
@@ -120,12 +120,6 @@ class Scanner {
   }
 
  private:
-  bool is_code(std::uint64_t address) const {
-    bool found = false;
-    for (const auto& range : code_) found |= address - range.address < range.size;
-    return found;
-  }
-
   void add(const Span& span, std::uint64_t offset, ReferenceKind kind, std::uint64_t base = 0) {
     const Reference reference{offset, kind, base};
     if (offset >= span.begin && offset + reference.width() <= span.end) out_.push_back(reference);
@@ -154,7 +148,7 @@ class Scanner {
           ReferenceKind::from_end32, load_value(span.at(at), 4), span.address(at), 0);
       const bool takes_operand = (i > 0) & kTakesModRm[byte[i > 0 ? -1 : 0]];
       const bool in_program = target - lowest_address_ - 1 < between;
-      const bool right = operand ? takes_operand & in_program : fits & is_code(target);
+      const bool right = operand ? takes_operand & in_program : fits & code_.contains(target);
       const bool taken = right & (p >= free_from);
       out_[count] = {at, ReferenceKind::from_end32};
       count += taken ? 1 : 0;
@@ -223,7 +217,7 @@ class Scanner {
 
   const std::uint64_t lowest_address_;
   const std::uint64_t address_end_;
-  const std::vector<AddressRange>& code_;
+  const AddressSet& code_;
   const std::vector<std::uint32_t>& unwind_entries_;
   const std::vector<TypeRecord>& types_;
   std::vector<Reference>& out_;
@@ -301,9 +295,11 @@ std::uint64_t reference_value(ReferenceKind kind, std::uint64_t target, std::uin
 }
 
 ReferenceFinder::ReferenceFinder(ExecutableLayout layout) : layout_(std::move(layout)) {
+  std::vector<AddressRange> code;
   for (const auto& region : layout_.regions) {
-    if (region.kind == RegionKind::code) code_.push_back({region.address, 0, region.size});
+    if (region.kind == RegionKind::code) code.push_back({region.address, 0, region.size});
   }
+  code_ = AddressSet(code);
 }
 
 Result<ReferenceFinder> ReferenceFinder::make(const ByteSource& file, ExecutableLayout layout) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "delta/address_set.hpp"
 #include "delta/executable_layout.hpp"
 
 namespace shoal::delta {
@@ -89,7 +90,7 @@ class ReferenceFinder {
   explicit ReferenceFinder(ExecutableLayout layout);
 
   ExecutableLayout layout_;
-  std::vector<AddressRange> code_;             // executable sections, by address
+  AddressSet code_;                            // executable sections
   std::vector<std::uint32_t> unwind_entries_;  // offsets of FDEs in the file, ascending
   std::vector<TypeRecord> types_;              // of .BTF, in order of offset
 };
