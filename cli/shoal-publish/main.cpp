@@ -43,7 +43,7 @@ void allow_many_open_files() {
   if (const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, highest); fd >= 0) ::close(fd);
 }
 
-// A core file would hold passphrases and keys.
+// A core file would hold passphrases and keys. A program that cores are piped to is told the limit.
 void leave_no_core() {
   const ::rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);

@@ -99,7 +99,13 @@ Result<void> write_text(int tty, std::string_view text) {
   return {};
 }
 
+// It may be a passphrase: what is not taken out of it is wiped.
 struct Answer {
+  Answer() { line.reserve(kMaxAnswerBytes + 1); }  // is not copied while it grows
+  Answer(Answer&&) = default;
+  Answer& operator=(Answer&&) = delete;
+  ~Answer() { ::explicit_bzero(line.data(), line.size()); }
+
   std::string line;
   int interrupted_by = 0;
 };
@@ -108,7 +114,6 @@ Result<Answer> ask_once(int tty, std::string_view question, bool echo) {
   Question standing(tty, echo);
   SHOAL_TRY(write_text(tty, question));
   Answer answer;
-  answer.line.reserve(kMaxAnswerBytes + 1);  // so that it is not copied, and can be wiped
   char c = 0;
   while (standing.read(c) && c != '\n')
     if (answer.line.size() <= kMaxAnswerBytes) answer.line += c;
@@ -151,6 +156,7 @@ publish::AskPassphrase ask_passphrase(bool twice) {
       SHOAL_ASSIGN(auto again, ask(tty.get(), "The same again: ", false));
       const bool same = again == passphrase;
       ::explicit_bzero(again.data(), again.size());
+      if (!same) ::explicit_bzero(passphrase.data(), passphrase.size());
       if (!same)
         return fail(ErrorKind::wrong_passphrase, "the two passphrases differ", "Try again.");
     }

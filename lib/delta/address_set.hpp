@@ -1,6 +1,7 @@
 // Whether an address lies in one of many ranges: asked for each place in code that may be a call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

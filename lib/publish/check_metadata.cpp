@@ -38,25 +38,32 @@ void add_signers(const trust::Targets& targets, const std::string& role,
     if (delegation.role == role) out.push_back({delegation.keys, targets.keys});
 }
 
-// Who may sign the role now, and who could before. None when nobody ever could.
-std::vector<Signers> signers_of(const Layout& layout, const State& state, const std::string& role) {
-  std::vector<Signers> out;
+// Who may sign a role now, and who could before. None when nobody ever could.
+struct AllSigners {
+  std::vector<Signers> parties;
+  bool of_all_times = true;  // false: of a product, of whose past not all is kept
+};
+
+AllSigners signers_of(const Layout& layout, const State& state, const std::string& role) {
+  AllSigners all;
+  auto& out = all.parties;
   add_signers(state.root, role, out);
   add_signers(state.targets, role, out);
   for (auto version = state.root.version; version-- > 1;)
     if (auto bytes = read_file(layout.metadata(version, "root"), kLimits.root_bytes))
       if (auto older = trust::parse_root(*bytes, kLimits)) add_signers(older->body, role, out);
   auto oldest = state.targets.version > kKeptVersions ? state.targets.version - kKeptVersions : 0;
+  all.of_all_times = oldest == 0;
   for (auto version = state.targets.version; version-- > oldest + 1;)
     if (auto bytes = read_file(layout.metadata(version, "targets"), kLimits.targets_bytes))
       if (auto older = trust::parse_targets(*bytes, "targets", kLimits))
         add_signers(older->body, role, out);
-  return out;
+  return all;
 }
 
 Result<void> check_form(ByteView bytes) {
   SHOAL_ASSIGN(auto document, trust::parse_json(bytes, kLimits.json_depth, "metadata"));
-  SHOAL_ASSIGN(auto canonical, trust::canonical_json(document));
+  SHOAL_ASSIGN(auto canonical, trust::metadata_text(document));
   if (canonical != as_text(bytes))
     return fail(ErrorKind::metadata_invalid, "it is not in canonical form");
   return {};
@@ -70,24 +77,19 @@ bool is_past_version(const MetadataName& name, const State* state) {
   return listed != state->snapshot.meta.end() && name.version < listed->second.version;
 }
 
-// Whether those of its signatures whose keys are known are right, and others may be of keys that
-// are not known: what is missing where all are known was taken away.
+// Whether it may have been signed by enough keys of a time that is forgotten: those of its
+// signatures whose keys are known are right. None at all are not enough at any time.
 template <typename Body>
-bool may_be_of_earlier_keys(const trust::Document<Body>& document,
-                            const std::vector<Signers>& signers) {
-  auto is_unknown = [&](const trust::Signature& signature) {
-    return std::ranges::none_of(
-        signers, [&](const auto& party) { return party.keys.contains(signature.key_id); });
-  };
+bool may_be_of_earlier_keys(const trust::Document<Body>& document, const AllSigners& signers) {
   auto is_wrong = [&](const trust::Signature& signature) {
-    return std::ranges::any_of(signers, [&](const auto& party) {
+    return std::ranges::any_of(signers.parties, [&](const auto& party) {
       auto key = party.keys.find(signature.key_id);
       return key != party.keys.end() &&
              trust::check_signature(key->second, as_bytes(document.signed_bytes), signature.value)
                      .check != trust::SignatureCheck::good;
     });
   };
-  return std::ranges::any_of(document.signatures, is_unknown) &&
+  return !signers.of_all_times && !document.signatures.empty() &&
          std::ranges::none_of(document.signatures, is_wrong);
 }
 
@@ -96,8 +98,7 @@ using Note = std::string;
 
 template <typename Body>
 Result<Note> check_signed(const Result<trust::Document<Body>>& parsed, const MetadataName& name,
-                          const std::vector<Signers>& signers, std::string_view text,
-                          bool is_past) {
+                          const AllSigners& signers, std::string_view text, bool is_past) {
   if (!parsed) return std::unexpected(parsed.error());
   for (const auto& signature : parsed->signatures)
     if (text.find('"' + to_hex(signature.value) + '"') == std::string_view::npos)
@@ -106,7 +107,7 @@ Result<Note> check_signed(const Result<trust::Document<Body>>& parsed, const Met
     return fail(ErrorKind::metadata_invalid,
                 fmt::format("it says that it is version {}", parsed->body.version));
   Result<void> verdict;
-  for (const auto& party : signers) {
+  for (const auto& party : signers.parties) {
     auto checked = trust::check_threshold(party.role, party.keys, parsed->signed_bytes,
                                           parsed->signatures, name.role);
     if (checked) return Note();
@@ -121,7 +122,7 @@ Result<Note> check_signed(const Result<trust::Document<Body>>& parsed, const Met
 Result<Note> check_file_of(const MetadataName& name, ByteView bytes, const Layout& layout,
                            const State* state) {
   SHOAL_TRY(check_form(bytes));
-  auto signers = state ? signers_of(layout, *state, name.role) : std::vector<Signers>{};
+  auto signers = state ? signers_of(layout, *state, name.role) : AllSigners();
   auto text = as_text(bytes);
   const bool is_past = is_past_version(name, state);
   if (name.role == "root")

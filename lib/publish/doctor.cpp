@@ -259,7 +259,9 @@ class Doctor {
         find(Severity::note, role,
              "a proposal for it can no longer be applied: it expired, or something else was "
              "published in its place",
-             fmt::format("Delete {}.", file.native()));
+             fmt::format("Delete {}, and every copy: one that is signed could be published with "
+                         "stolen online keys until it expires.",
+                         file.native()));
         continue;
       }
       find(Severity::note, role, "a proposal for it waits for signatures",

@@ -50,6 +50,15 @@ std::unexpected<Error> in_file(Error error, const fs::path& path) {
   return std::unexpected(std::move(error));
 }
 
+// For a key that has none: of an earlier version, or of a run that was killed. The folder may be
+// one that cannot be written to, and the key is as good without.
+void add_public_half(const fs::path& file) {
+  if (is_there(public_file_of(file))) return;
+  if (auto key = read_public_key(file))
+    static_cast<void>(
+        write_new_file(public_file_of(file), trust::format_public_key_file(*key), kPublicFile));
+}
+
 }  // namespace
 
 const char* name_of(KeyRole role) {
@@ -101,14 +110,20 @@ Result<trust::KeyBox*> KeyStore::first_box(const fs::path& path) {
 
 Result<std::size_t> KeyStore::create_missing(bool plain) {
   SHOAL_TRY(make_directories(folder(), kPrivateFolder));
+  for (auto role : kKeyRoles) {
+    const auto path = folder() / file_name_of(role);
+    const auto its_public = public_file_of(path);
+    if (find_file(role) == path)
+      add_public_half(path);
+    else if (!has(role) && is_there(its_public))
+      return fail(ErrorKind::conflict,
+                  fmt::format("{} is there, without its secret half", its_public.native()),
+                  "Bring its secret key back, or name another folder with --keys.");
+  }
   std::size_t made = 0;
   for (auto role : kKeyRoles) {
     if (has(role)) continue;
     const auto path = folder() / file_name_of(role);
-    if (const auto its_public = public_file_of(path); is_there(its_public))
-      return fail(ErrorKind::conflict,
-                  fmt::format("{} is there, without its secret half", its_public.native()),
-                  "Bring its secret key back, or name another folder with --keys.");
     auto key = trust::SigningKey::generate();
     Bytes file;
     if (plain) {

@@ -34,7 +34,7 @@ Result<const json*> member(const json& object, const char* name, json::value_t t
 // Metadata in the form in which it is published. Canonical JSON escapes no control characters: what
 // has some cannot be read again, by clients or from the proposal's file.
 Result<Bytes> metadata_bytes(const json& document) {
-  SHOAL_ASSIGN(auto text, trust::canonical_json(document));
+  SHOAL_ASSIGN(auto text, trust::metadata_text(document));
   if (!trust::parse_json(as_bytes(text), kLimits.json_depth, "proposal"))
     return invalid("its metadata holds control characters, so that no client can read it");
   return to_bytes(text);

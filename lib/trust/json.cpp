@@ -167,4 +167,20 @@ Result<std::string> canonical_json(const json& value) {
   return out;
 }
 
+Result<std::string> metadata_text(const json& document) {
+  if (!document.is_object()) return canonical_json(document);
+  std::string out = "{";
+  for (auto member = document.begin(); member != document.end(); ++member) {
+    if (member != document.begin()) out += ',';
+    append_string(out, member.key());
+    out += ':';
+    if (member.key() == "signatures")
+      out += member.value().dump();
+    else
+      SHOAL_TRY(append(out, member.value()));
+  }
+  out += '}';
+  return out;
+}
+
 }  // namespace shoal::trust

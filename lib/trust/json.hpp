@@ -23,4 +23,10 @@ Result<nlohmann::json> parse_json(ByteView bytes, std::uint32_t max_depth, std::
 // for a number that is not an integer.
 Result<std::string> canonical_json(const nlohmann::json& value);
 
+// The text of a metadata file: in canonical form, but for its "signatures", which nothing covers.
+// Canonical JSON leaves control characters as they are, and anybody who passes a file on can add a
+// signature under a key id of such, so that nobody could read what was written of it. Errors:
+// metadata_invalid.
+Result<std::string> metadata_text(const nlohmann::json& document);
+
 }  // namespace shoal::trust

@@ -150,8 +150,7 @@ Bytes join_signatures(std::string_view signed_bytes, const std::vector<Signature
   json list = json::array();
   for (const auto& signature : signatures)
     list.push_back({{"keyid", signature.key_id}, {"sig", to_hex(signature.value)}});
-  // Plain JSON: no signature covers the list, and canonical JSON leaves a control character of
-  // somebody's key id as it is, so that nobody could read the file.
+  // In the form of metadata_text().
   std::string out = "{\"signatures\":" + list.dump() + ",\"signed\":";
   out += signed_bytes;
   out += '}';

@@ -255,6 +255,22 @@ TEST_F(Ceremony, TheDoctorTellsWhatWillBreak) {
   EXPECT_THAT(report.findings.front().message, HasSubstr("has lost its metadata/timestamp.json"));
 }
 
+// Put back from a mirror, say: anybody may add signatures, under whatever key id.
+TEST_F(Ceremony, ASignatureOfAStrangersKeyIdIsInNobodysWay) {
+  three_holders();
+  const auto first = repository / "metadata/1.root.json";
+  auto root = trust::parse_root(read_file(first, 1 << 20).value(), {}).value();
+  root.signatures.push_back({"1\b\x1f", Bytes{1}});
+  ASSERT_TRUE(write_quickly(first, trust::join_signatures(root.signed_bytes, root.signatures)));
+  RootChange change;
+  change.expires = kNow + std::chrono::days(100);
+  auto proposal = propose(change);
+  for (auto name : {"alice", "bob"}) sign(proposal, file(name));
+  auto applied = apply(proposal);
+  ASSERT_TRUE(applied) << applied.error().describe();
+  expect_clients_follow({"client"});
+}
+
 // root.json is the only good copy of the newest root: it is not written over, but copied from.
 TEST_F(Ceremony, ADamagedOrLostNewestRootComesBackFromItsCopy) {
   three_holders();

@@ -22,7 +22,10 @@ struct Keys : test::Ceremony {
     ASSERT_TRUE(release("1.0", {"keys"}));
     make_key("dana");
     ASSERT_TRUE(delegate({"dana"}, 1, {"keys", "holders"}));
-    for (std::size_t i = 0; i < products; ++i) {
+    add_products(products);
+  }
+  void add_products(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
       auto opened = Repository::open(repository, environment);
       auto store = keys({"keys", "holders"});
       DelegateRequest request{
@@ -42,6 +45,18 @@ TEST_F(Keys, OfVersionsThatAreNoLongerInForceMayBeForgotten) {
   EXPECT_THAT(report.notes,
               ElementsAre(AllOf(Field(&Finding::path, "metadata/1.game.json"),
                                 Field(&Finding::problem, HasSubstr("earlier keys")))));
+}
+
+TEST_F(Keys, ThatWereEnoughOnceMayBeTooFewNow) {
+  for (auto name : {"dana", "erin"}) make_key(name);
+  ASSERT_TRUE(delegate({"dana"}, 1, {"keys", "holders"}));
+  const auto version = load_state(Layout(repository))->snapshot.meta.at("game").version;
+  ASSERT_TRUE(delegate({"dana", "erin"}, 2, {"keys", "holders"}));
+  add_products(kUntilForgotten);
+  auto report = check();
+  EXPECT_THAT(report.findings, IsEmpty());
+  EXPECT_THAT(report.notes,
+              ElementsAre(Field(&Finding::path, fmt::format("metadata/{}.game.json", version))));
 }
 
 TEST_F(Keys, ThatAreStillKnownTellADamagedVersion) {

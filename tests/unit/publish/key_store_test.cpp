@@ -53,6 +53,9 @@ TEST(KeyStore, PlainKeysAskForNothingAndExistingOnesAreKept) {
         trust::key_id(
             read_public_key(folder / "keys" / (name_of(role) + std::string(".key.pub"))).value()),
         store.load(role).value()->id());
+  std::filesystem::remove(folder / "keys/root.key.pub");  // killed before it was written
+  EXPECT_EQ(store.create_missing(true).value(), 0U);
+  EXPECT_TRUE(read_public_key(folder / "keys/root.key.pub"));
   std::filesystem::remove(folder / "keys/snapshot.key");
   store = store_at(folder, "", &asked);
   EXPECT_EQ(store.load(KeyRole::snapshot).error().kind, ErrorKind::not_found);

@@ -170,7 +170,7 @@ TEST_F(Waiting, TheDoctorTellsHowEachIsGivenUp) {
   EXPECT_THAT(advice(), AllOf(HasSubstr("destroy every copy"), Not(HasSubstr("delete the file"))));
   environment.now += std::chrono::days(91);
   EXPECT_EQ(advice(), "");
-  EXPECT_EQ(advice("can no longer be applied"), "Delete " + pending("game").native() + ".");
+  EXPECT_THAT(advice("can no longer be applied"), HasSubstr("Delete " + pending("game").native()));
 }
 
 // The date that was proposed is past: nobody can apply it any more, and the product would expire.

@@ -323,6 +323,20 @@ TEST_F(StoreTest, MigrationTakesOnlyTheMissingStepsEachWholly) {
   EXPECT_EQ(open_error(), ErrorKind::unsupported_version) << "as the state of a newer Shoal";
 }
 
+// Foreign keys do not count while tables are replaced, so that they are checked afterwards.
+TEST_F(StoreTest, AMigrationThatWouldLeaveARowWithoutItsParentIsUndone) {
+  ASSERT_TRUE(open_raw()->execute(kVersion1));
+  std::vector<Migration> steps(migrations().begin(), migrations().end());
+  steps.push_back({"loses a table's rows", "DELETE FROM repositories"});
+  auto database = open_raw();
+  auto migrated = migrate(*database, steps);
+  ASSERT_FALSE(migrated);
+  EXPECT_EQ(migrated.error().kind, ErrorKind::state_corrupt);
+  EXPECT_THAT(migrated.error().message, HasSubstr("'installs'"));
+  EXPECT_EQ(database->integer("PRAGMA foreign_keys").value(), 1);
+  EXPECT_EQ(database->integer("SELECT count(*) FROM repositories").value(), 1);
+}
+
 TEST_F(StoreTest, CorruptFilesAreReported) {
   {
     auto store = open();
