@@ -260,9 +260,10 @@ void Agent::change_ended(const ChangeRecord& record) {
   emit("install", std::to_string(record.install));
 }
 
-// Once for each: by the progress of the change that fetches, not with the next refresh.
+// Once for each time: by the progress of the change that fetches, not with the next refresh.
 void Agent::tell_dropped_mirrors() {
   for (const auto& mirror : context_.edge.mirrors()) {
+    if (!mirror.dropped) told_dropped_.erase({mirror.repository, mirror.url});
     if (!mirror.dropped || !told_dropped_.emplace(mirror.repository, mirror.url).second) continue;
     if (repositories_.contains(mirror.repository))
       emit("repository", std::to_string(mirror.repository));

@@ -59,10 +59,10 @@ void Artifact::fetch(transfer::Consent consent, transfer::Policy policy, std::ui
   options.piece_size = source_.map->piece_size();
   options.node = node;
   scheduler_.emplace(options, std::move(wanted));
-  context_.edge.add(source_.id,
-                    {source_.index, source_.piece_hashes, source_.image, source_.mirrors,
-                     source_.forgives_mirrors, source_.repository},
-                    *this);
+  edge_ = context_.edge.add(
+      source_.id,
+      {source_.index, source_.piece_hashes, source_.image, source_.mirrors, source_.repository},
+      *this);
   join_swarm();
   arm_tick();
   poke();
@@ -72,7 +72,7 @@ void Artifact::seed(transfer::Consent consent) {
   bool fetched = mode_ == Mode::fetching;
   if (fetched) {
     context_.timers.cancel(tick_);
-    context_.edge.remove(source_.id);
+    context_.edge.remove(edge_);
     scheduler_.reset();
     listener_ = {};
     // What only the fetching needed; a seed should cost little memory.
@@ -92,7 +92,7 @@ void Artifact::seed(transfer::Consent consent) {
 void Artifact::stop() {
   if (mode_ == Mode::fetching) {
     context_.timers.cancel(tick_);
-    context_.edge.remove(source_.id);
+    context_.edge.remove(edge_);
     at_edge_.clear();
     // Another attempt may write the same files soon: what the disk still has queued must not.
     source_.image->drop_writes();
@@ -130,7 +130,7 @@ void Artifact::set_yielding(bool yielding) {
     return poke();
   }
   std::vector<PieceIndex> asked(at_edge_.begin(), at_edge_.end());
-  context_.edge.cancel(source_.id, asked);
+  context_.edge.cancel(edge_, asked);
   for (auto piece : asked) scheduler_->edge_failed(piece, now_ms());  // to be asked for again
   at_edge_.clear();
   waiting_ = false;
@@ -186,7 +186,7 @@ ArtifactCounters Artifact::counters() const {
   auto counters = counters_;
   counters.written_bytes = source_.image ? source_.image->written_bytes() - staged_bytes_ : 0;
   counters.edge_bytes_per_s =
-      mode_ == Mode::fetching ? context_.edge.download_bytes_per_s(source_.id) : 0;
+      mode_ == Mode::fetching ? context_.edge.download_bytes_per_s(edge_) : 0;
   return counters;
 }
 
@@ -302,11 +302,11 @@ void Artifact::decide() {
     return;
   }
   if (yielding_) return;
-  scheduler_->edge_received(context_.edge.received_bytes(source_.id));
+  scheduler_->edge_received(context_.edge.received_bytes(edge_));
   if (source_.needed_next) scheduler_->needed_next(source_.needed_next());
   auto decision = scheduler_->decide(now_ms());
   if (!decision.give_back.empty()) {
-    context_.edge.cancel(source_.id, decision.give_back);
+    context_.edge.cancel(edge_, decision.give_back);
     for (auto piece : decision.give_back) at_edge_.erase(piece);
   }
   std::vector<transfer::Edge::Want> wants;
@@ -314,7 +314,7 @@ void Artifact::decide() {
     if (at_edge_.insert(piece).second) wants.push_back({piece, frames_needed(piece)});
   if (in_swarm_ && (!wants.empty() || !decision.give_back.empty()))
     context_.swarm.set_reserved(source_.id, {at_edge_.begin(), at_edge_.end()});
-  if (!wants.empty()) context_.edge.fetch(source_.id, wants);
+  if (!wants.empty()) context_.edge.fetch(edge_, wants);
   if (decision.waiting_for_source != waiting_) {
     waiting_ = decision.waiting_for_source;
     if (listener_.on_waiting)

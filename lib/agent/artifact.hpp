@@ -26,8 +26,6 @@ struct ArtifactSource {
   std::int64_t repository = 0;  // whose mirrors they are
   std::vector<std::string> trackers;
   bool dht_allowed = false;
-  // Mirrors that served wrong bytes of something else, which was given up, are asked once more.
-  bool forgives_mirrors = false;
   // For one that is read in order while it is fetched: the piece that is needed next. Else empty.
   std::function<PieceIndex()> needed_next;
 };
@@ -119,6 +117,7 @@ class Artifact final : public transfer::SwarmEvents,
   bool yielding_ = false;
   transfer::PieceSet have_;
   transfer::BlockMap partial_;
+  transfer::EdgeHandle edge_{};   // while it fetches
   std::set<PieceIndex> at_edge_;  // asked of the edge and not yet stored
   std::optional<transfer::Scheduler> scheduler_;
   std::uint64_t node_ = 0;

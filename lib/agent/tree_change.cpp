@@ -193,7 +193,6 @@ void TreeChange::make_artifacts() {
     source.index = component.target.index;
     source.image = staged.image;
     source.map = std::make_shared<content::ImageMap>(*component.target.component);
-    source.forgives_mirrors = std::ranges::any_of(deltas_, &DeltaFetch::given_up);
     artifacts_.push_back(
         std::make_shared<Artifact>(context_, std::move(source), staged.have, staged.partial));
   }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace shoal::edge {
 namespace {
@@ -17,9 +18,13 @@ RequestLimits request_limits(const EdgeOptions& options) {
 }
 
 MirrorLimits mirror_limits(const EdgeOptions& options) {
-  return {options.connections_per_mirror,  options.max_request_bytes,   options.backoff_first_ms,
-          options.backoff_max_ms,          options.backoff_patience_ms, options.silence_ms,
-          options.low_speed_seconds * 1000};
+  return {options.connections_per_mirror,   options.max_request_bytes,   options.backoff_first_ms,
+          options.backoff_max_ms,           options.backoff_patience_ms, options.silence_ms,
+          options.low_speed_seconds * 1000, options.dropped_retry_ms};
+}
+
+bool contains(const std::vector<MirrorId>& list, MirrorId mirror) {
+  return std::find(list.begin(), list.end(), mirror) != list.end();
 }
 
 }  // namespace
@@ -41,19 +46,18 @@ void Downloader::add_artifact(std::shared_ptr<ArtifactShared> shared) {
     auto base = checked_base_url(url);
     if (base) {
       artifact->mirrors.push_back(mirrors_.add(shared->description.repository, *base));
-      if (shared->description.forgives) mirrors_.forgive(artifact->mirrors.back());
     } else {
       log_.warning("edge", "{}", base.error().describe());
     }
   }
   artifact->shared = std::move(shared);
-  auto id = artifact->shared->id;
-  artifacts_[id] = std::move(artifact);
+  auto handle = artifact->shared->handle;
+  artifacts_[handle] = std::move(artifact);
 }
 
 void Downloader::remove_artifact(const std::shared_ptr<ArtifactShared>& shared) {
-  auto found = artifacts_.find(shared->id);
-  if (found == artifacts_.end() || found->second->shared != shared) return;
+  auto found = artifacts_.find(shared->handle);
+  if (found == artifacts_.end()) return;
   std::vector<JobPtr> leaving;
   for (const auto& [id, job] : jobs_)
     if (job->artifact == shared) leaving.push_back(job);
@@ -67,6 +71,7 @@ void Downloader::remove_artifact(const std::shared_ptr<ArtifactShared>& shared) 
 void Downloader::add_job(JobPtr job) {
   Artifact* artifact = artifact_of(*job);
   if (artifact == nullptr) return;
+  for (const auto mirror : artifact->mirrors) mirrors_.forgive(mirror, now_ms());
   jobs_.emplace(job->id, job);
   job->pending = job->frames;
   for (std::uint32_t frame = 0; frame < job->sources.size(); ++frame)
@@ -129,9 +134,8 @@ void Downloader::free_memory(PieceJob& job) {
 }
 
 Downloader::Artifact* Downloader::artifact_of(const PieceJob& job) {
-  auto found = artifacts_.find(job.artifact->id);
-  if (found == artifacts_.end() || found->second->shared != job.artifact) return nullptr;
-  return found->second.get();
+  auto found = artifacts_.find(job.artifact->handle);
+  return found == artifacts_.end() ? nullptr : found->second.get();
 }
 
 Downloader::JobPtr Downloader::job_of(JobId id) const {
@@ -153,7 +157,7 @@ void Downloader::give_up(Artifact& artifact, const JobPtr& job) {
   auto url =
       content::bundle_path(artifact.shared->description.index->bundles[job->location().bundle]);
   if (!first) {
-    bool any = !artifact.mirrors.empty();
+    bool any = !artifact.mirrors.empty() || artifact.some_seem_wrong;
     error = {any ? ErrorKind::verification_failed : ErrorKind::source_unavailable,
              any ? fmt::format("fetch {}: every mirror has served wrong bytes", url)
                  : fmt::format("fetch {}: the repository names no mirror that can be used", url),
@@ -189,6 +193,7 @@ void Downloader::assembled(JobId id, Assembly assembly) {
     handle_wrong(*artifact, job, assembly);
     return;
   }
+  convict(*job);
   jobs_.erase(id);
   // The compressed bytes are gone; the plain ones count until release().
   job->stored = Bytes();
@@ -201,6 +206,7 @@ void Downloader::assembled(JobId id, Assembly assembly) {
 // Who is to blame? Not a mirror, if the store gave a part; the one mirror, if only one served; and
 // if several did, one is asked for all of it.
 void Downloader::handle_wrong(Artifact& artifact, const JobPtr& job, const Assembly& assembly) {
+  for (auto& evidence : job->take_evidence()) job->evidence.push_back(evidence);
   std::vector<MirrorId> sources;
   for (std::uint32_t frame = 0; frame < job->sources.size(); ++frame) {
     bool fetched = (job->frames >> frame & 1) != 0;
@@ -216,11 +222,23 @@ void Downloader::handle_wrong(Artifact& artifact, const JobPtr& job, const Assem
     restart(artifact, job, all_frames(static_cast<std::uint32_t>(job->sources.size())));
     return;
   }
-  bool one_is_dropped = std::any_of(sources.begin(), sources.end(),
-                                    [&](MirrorId id) { return mirrors_.dropped(id); });
-  if (sources.size() == 1 && !one_is_dropped) drop_mirror(sources.front(), *job);
+  if (sources.size() == 1) leave_out(artifact, sources.front(), *job);
   restart(artifact, job, job->frames);
-  if (sources.size() > 1 && !one_is_dropped) job->pinned = sources.front();
+  if (sources.size() == 1) return;
+  bool one_is_out = std::any_of(sources.begin(), sources.end(), [&](MirrorId id) {
+    return mirrors_.dropped(id) || !contains(artifact.mirrors, id);
+  });
+  auto next = std::find_if(sources.begin(), sources.end(),
+                           [&](MirrorId id) { return !contains(job->shirkers, id); });
+  if (!one_is_out && next != sources.end()) job->pinned = *next;
+}
+
+// It cannot bring the rest, or will not. Of what it gave something may be wrong, and would make the
+// others' bytes wrong again and again: it is not asked for this piece any more.
+void Downloader::lift_pin(PieceJob& job) {
+  job.shirkers.push_back(*job.pinned);
+  if (!contains(job.tried, *job.pinned)) job.tried.push_back(*job.pinned);
+  job.pinned.reset();
 }
 
 void Downloader::restart(Artifact& artifact, const JobPtr& job, std::uint64_t frames) {
@@ -228,20 +246,58 @@ void Downloader::restart(Artifact& artifact, const JobPtr& job, std::uint64_t fr
   job->frames = frames;
   job->pending = frames;
   job->received = 0;
-  job->tried.clear();
+  job->tried = job->shirkers;
   job->pinned.reset();
   for (std::uint32_t frame = 0; frame < job->sources.size(); ++frame)
     if ((frames >> frame & 1) != 0) artifact.planner.add(job->wanted_frame(frame));
   enqueue(artifact, job, true);
 }
 
-void Downloader::drop_mirror(MirrorId mirror, const PieceJob& job) {
-  auto why = fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
-                         job.artifact->id.hex());
-  log_.warning("edge", "mirror {} is not asked again: {}", mirrors_.url(mirror), why);
-  mirrors_.drop(mirror, why);
+void Downloader::blame(MirrorId mirror, PieceJob& job) {
+  if (contains(job.blamed, mirror)) return;
+  job.blamed.push_back(mirror);
+  mirrors_.blame(mirror, fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
+                                     job.artifact->id.hex()));
+}
+
+// No proof: whoever published the artifact may have signed what no mirror can serve, and would
+// close the mirrors of all that the repository has. They are out for this artifact.
+void Downloader::leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job) {
+  if (std::erase(artifact.mirrors, mirror) == 0) return;
+  artifact.some_seem_wrong = true;
+  blame(mirror, job);
+  log_.warning("edge", "mirror {} is not asked for {} again: it served wrong bytes for piece {}",
+               mirrors_.url(mirror), job.artifact->id.hex(), job.piece.value());
+  for (const auto& [id, other] : jobs_)
+    if (other->artifact == artifact.shared && other->pinned == mirror) other->pinned.reset();
+  abort_requests(mirror, &artifact);
+}
+
+// The piece is right at last: whoever served a frame of it that is another one lied, or was lied
+// to.
+void Downloader::convict(PieceJob& job) {
+  if (job.evidence.empty()) return;
+  const auto right = job.take_evidence();
+  for (const auto& before : std::exchange(job.evidence, {})) {
+    auto now = std::find_if(right.begin(), right.end(), [&](const Evidence& evidence) {
+      return evidence.frame == before.frame;
+    });
+    if (now == right.end() || now->stored == before.stored || mirrors_.dropped(before.source))
+      continue;
+    blame(before.source, job);
+    auto why = fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
+                           job.artifact->id.hex());
+    log_.warning("edge", "mirror {} is not asked again: {}", mirrors_.url(before.source), why);
+    mirrors_.drop(before.source, why, now_ms());
+    abort_requests(before.source);
+  }
+}
+
+// Those that the mirror has; of one artifact, or of all (null).
+void Downloader::abort_requests(MirrorId mirror, const Artifact* of) {
   for (auto it = requests_.begin(); it != requests_.end();) {
-    if (it->second.ticket.mirror != mirror) {
+    const auto& request = it->second;
+    if (request.ticket.mirror != mirror || (of != nullptr && request.artifact != of)) {
       ++it;
       continue;
     }

@@ -55,7 +55,8 @@ class Downloader final : private TransportEvents {
   using JobPtr = std::shared_ptr<PieceJob>;
   struct Artifact {
     std::shared_ptr<ArtifactShared> shared;
-    std::vector<MirrorId> mirrors;
+    std::vector<MirrorId> mirrors;  // without those that seem to serve wrong bytes of it
+    bool some_seem_wrong = false;
     FramePlanner planner;
     std::deque<JobPtr> queue;  // jobs with pending frames, in the order wanted
     RateMeter rate;
@@ -94,7 +95,11 @@ class Downloader final : private TransportEvents {
   void give_up(Artifact& artifact, const JobPtr& job);
   void restart(Artifact& artifact, const JobPtr& job, std::uint64_t frames);
   void handle_wrong(Artifact& artifact, const JobPtr& job, const Assembly& assembly);
-  void drop_mirror(MirrorId mirror, const PieceJob& job);
+  void lift_pin(PieceJob& job);
+  void blame(MirrorId mirror, PieceJob& job);
+  void leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job);
+  void convict(PieceJob& job);
+  void abort_requests(MirrorId mirror, const Artifact* of = nullptr);
   void abort_requests_without_takers(Artifact& artifact);
   void free_memory(PieceJob& job);
   Artifact* artifact_of(const PieceJob& job);
@@ -108,7 +113,7 @@ class Downloader final : private TransportEvents {
   DownloaderEvents& events_;
   MirrorSet mirrors_;
   CurlTransport transport_;
-  std::map<transfer::ArtifactId, std::unique_ptr<Artifact>> artifacts_;
+  std::map<transfer::EdgeHandle, std::unique_ptr<Artifact>> artifacts_;
   std::unordered_map<JobId, JobPtr> jobs_;
   std::map<RequestId, Request> requests_;
   RequestId next_request_ = 1;

@@ -100,7 +100,7 @@ Downloader::Step Downloader::choose_mirror(Artifact& artifact, const JobPtr& job
     case Kind::failing:
     case Kind::none:
       if (job->pinned) {
-        job->pinned.reset();  // it became unable to answer: any other will do again
+        lift_pin(*job);
         return choose_mirror(artifact, job, choice);
       }
       give_up(artifact, job);

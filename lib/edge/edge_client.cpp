@@ -18,6 +18,7 @@ namespace shoal::edge {
 namespace {
 
 using transfer::ArtifactId;
+using transfer::EdgeHandle;
 
 // Commands for the curl thread. Shared with workers and tasks that may outlive the edge: what
 // arrives after the end is dropped.
@@ -58,12 +59,13 @@ struct MainState {
     std::shared_ptr<ArtifactShared> shared;
     std::unordered_map<PieceIndex, JobId> wanted;
   };
-  std::map<ArtifactId, Artifact> artifacts;
+  std::map<EdgeHandle, Artifact> artifacts;
+  std::uint64_t next_handle = 1;
   JobId next_job = 1;
 
   // Takes the job off the list of what is wanted; null when it is not on it any more.
-  transfer::EdgeEvents* finish(const ArtifactId& id, PieceIndex piece, JobId job) {
-    auto artifact = artifacts.find(id);
+  transfer::EdgeEvents* finish(EdgeHandle handle, PieceIndex piece, JobId job) {
+    auto artifact = artifacts.find(handle);
     if (artifact == artifacts.end()) return nullptr;
     auto wanted = artifact->second.wanted.find(piece);
     if (wanted == artifact->second.wanted.end() || wanted->second != job) return nullptr;
@@ -91,26 +93,27 @@ class EdgeClient final : public transfer::Edge, private DownloaderEvents {
     mailbox_->close();
   }
 
-  void add(const ArtifactId& id, transfer::EdgeArtifact description,
-           transfer::EdgeEvents& events) override {
-    remove(id);
+  EdgeHandle add(const ArtifactId& id, transfer::EdgeArtifact description,
+                 transfer::EdgeEvents& events) override {
     auto shared = std::make_shared<ArtifactShared>();
     shared->id = id;
+    shared->handle = EdgeHandle{main_->next_handle++};
     shared->description = std::move(description);
-    main_->artifacts[id] = {&events, shared, {}};
+    main_->artifacts[shared->handle] = {&events, shared, {}};
     mailbox_->put([shared](Downloader& downloader) { downloader.add_artifact(shared); });
+    return shared->handle;
   }
 
-  void remove(const ArtifactId& id) override {
-    auto found = main_->artifacts.find(id);
+  void remove(EdgeHandle handle) override {
+    auto found = main_->artifacts.find(handle);
     if (found == main_->artifacts.end()) return;
     auto shared = std::move(found->second.shared);
     main_->artifacts.erase(found);
     mailbox_->put([shared](Downloader& downloader) { downloader.remove_artifact(shared); });
   }
 
-  void fetch(const ArtifactId& id, const std::vector<Want>& wants) override {
-    auto found = main_->artifacts.find(id);
+  void fetch(EdgeHandle handle, const std::vector<Want>& wants) override {
+    auto found = main_->artifacts.find(handle);
     if (found == main_->artifacts.end()) return;
     std::vector<std::shared_ptr<PieceJob>> jobs;
     for (const auto& want : wants) {
@@ -121,15 +124,15 @@ class EdgeClient final : public transfer::Edge, private DownloaderEvents {
       if (job)
         jobs.push_back(std::move(*job));
       else  // later, like every other failure: the caller is not called back from its own call
-        post_failure(id, want.piece, job_id, job.error(), kNeverMs);
+        post_failure(*found->second.shared, want.piece, job_id, job.error(), kNeverMs);
     }
     mailbox_->put([jobs = std::move(jobs)](Downloader& downloader) {
       for (const auto& job : jobs) downloader.add_job(job);
     });
   }
 
-  void cancel(const ArtifactId& id, const std::vector<PieceIndex>& pieces) override {
-    auto found = main_->artifacts.find(id);
+  void cancel(EdgeHandle handle, const std::vector<PieceIndex>& pieces) override {
+    auto found = main_->artifacts.find(handle);
     if (found == main_->artifacts.end()) return;
     std::vector<JobId> jobs;
     for (auto piece : pieces) {
@@ -153,13 +156,13 @@ class EdgeClient final : public transfer::Edge, private DownloaderEvents {
     return statuses_;
   }
 
-  std::uint64_t download_bytes_per_s(const ArtifactId& id) const override {
-    auto found = main_->artifacts.find(id);
+  std::uint64_t download_bytes_per_s(EdgeHandle handle) const override {
+    auto found = main_->artifacts.find(handle);
     return found == main_->artifacts.end() ? 0 : found->second.shared->rate_bytes_per_s.load();
   }
 
-  std::uint64_t received_bytes(const ArtifactId& id) const override {
-    auto found = main_->artifacts.find(id);
+  std::uint64_t received_bytes(EdgeHandle handle) const override {
+    auto found = main_->artifacts.find(handle);
     return found == main_->artifacts.end() ? 0 : found->second.shared->received_bytes.load();
   }
 
@@ -181,25 +184,26 @@ class EdgeClient final : public transfer::Edge, private DownloaderEvents {
     // std::function needs copies; the bytes are moved out of the shared place, once.
     auto bytes = std::make_shared<Bytes>(std::move(plain));
     main_thread_.post([main = std::weak_ptr(main_), mailbox = mailbox_, bytes, id = job.id,
-                       artifact = job.artifact->id, piece = job.piece, wire = job.wire_bytes,
+                       artifact = job.artifact, piece = job.piece, wire = job.wire_bytes,
                        reserved = job.reserved_bytes] {
       auto state = main.lock();
-      auto* events = state ? state->finish(artifact, piece, id) : nullptr;
-      if (events != nullptr) events->edge_piece(artifact, piece, std::move(*bytes), wire);
+      auto* events = state ? state->finish(artifact->handle, piece, id) : nullptr;
+      if (events != nullptr) events->edge_piece(artifact->id, piece, std::move(*bytes), wire);
       mailbox->put([reserved](Downloader& downloader) { downloader.release(reserved); });
     });
   }
 
   void job_failed(const PieceJob& job, const Error& error, std::uint32_t retry_after_ms) override {
-    post_failure(job.artifact->id, job.piece, job.id, error, retry_after_ms);
+    post_failure(*job.artifact, job.piece, job.id, error, retry_after_ms);
   }
 
-  void post_failure(const ArtifactId& artifact, PieceIndex piece, JobId id, const Error& error,
+  void post_failure(const ArtifactShared& artifact, PieceIndex piece, JobId job, const Error& error,
                     std::uint32_t retry_after_ms) {
-    main_thread_.post([main = std::weak_ptr(main_), artifact, piece, id, error, retry_after_ms] {
+    main_thread_.post([main = std::weak_ptr(main_), id = artifact.id, handle = artifact.handle,
+                       piece, job, error, retry_after_ms] {
       auto state = main.lock();
-      auto* events = state ? state->finish(artifact, piece, id) : nullptr;
-      if (events != nullptr) events->edge_failed(artifact, piece, error, retry_after_ms);
+      auto* events = state ? state->finish(handle, piece, job) : nullptr;
+      if (events != nullptr) events->edge_failed(id, piece, error, retry_after_ms);
     });
   }
 

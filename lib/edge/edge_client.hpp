@@ -41,7 +41,7 @@ struct EdgeOptions {
   std::uint32_t backoff_patience_ms = 1'000;  // shorter backoffs are waited for, not reported
   // A piece that the mirrors answer for, but do not have, is tried again after this.
   std::uint32_t missing_retry_ms = 5'000;
-  // Every mirror served wrong bytes: nothing will change soon.
+  // So long a mirror is dropped; and pieces of which every mirror serves wrong bytes wait as long.
   std::uint32_t dropped_retry_ms = 600'000;
   std::uint64_t seed = 0;  // of the jitter; different on each machine
   std::string ca_file;     // PEM; empty: the system's certificate authorities

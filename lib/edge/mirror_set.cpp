@@ -216,11 +216,21 @@ bool MirrorSet::would_overtake(const Ticket& request, std::uint64_t received_byt
   });
 }
 
-void MirrorSet::drop(MirrorId id, const std::string& why) {
+void MirrorSet::blame(MirrorId id, const std::string& why) {
+  ++mirrors_[id].status.wrong_pieces;
+  mirrors_[id].status.last_error = why;
+}
+
+void MirrorSet::drop(MirrorId id, const std::string& why, std::uint64_t now_ms) {
   auto& mirror = mirrors_[id];
-  ++mirror.status.wrong_pieces;
   mirror.status.dropped = true;
   mirror.status.last_error = why;
+  mirror.dropped_at_ms = now_ms;
+}
+
+void MirrorSet::forgive(MirrorId id, std::uint64_t now_ms) {
+  auto& mirror = mirrors_[id];
+  if (now_ms - mirror.dropped_at_ms >= limits_.dropped_ms) mirror.status.dropped = false;
 }
 
 }  // namespace shoal::edge

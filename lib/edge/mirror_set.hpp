@@ -26,6 +26,9 @@ struct MirrorLimits {
   // A request without a byte for this long is stalled, on a mirror that usually answers at once …
   std::uint32_t silence_ms = 4'000;
   std::uint32_t max_silence_ms = 15'000;  // … and on any.
+  // So long a mirror is dropped. It may have been the network's doing, and those that have been
+  // well may be gone by then.
+  std::uint32_t dropped_ms = 600'000;
 };
 
 class MirrorSet {
@@ -73,9 +76,11 @@ class MirrorSet {
   void failed(const Ticket& request, const RequestFailure& failure, std::uint64_t now_ms);
   void overtaken(const Ticket& request, std::uint64_t now_ms);  // broken off: another is faster
   void aborted(const Ticket& request) { --mirrors_[request.mirror].active; }  // nobody's fault
-  // It served wrong bytes: not asked again, until it is forgiven.
-  void drop(MirrorId mirror, const std::string& why);
-  void forgive(MirrorId mirror) { mirrors_[mirror].status.dropped = false; }
+  // It served wrong bytes of a piece, or so it seems: who published the piece may be to blame.
+  void blame(MirrorId mirror, const std::string& why);
+  // It is proven: not asked again, until forgive() finds that it was long ago.
+  void drop(MirrorId mirror, const std::string& why, std::uint64_t now_ms);
+  void forgive(MirrorId mirror, std::uint64_t now_ms);
 
   // How long a request to it may go without a byte before it counts as stalled.
   std::uint64_t silence_limit_ms(MirrorId mirror) const;
@@ -91,6 +96,7 @@ class MirrorSet {
     std::uint32_t failures = 0;  // in a row
     std::uint64_t last_failure_ms = 0;
     std::uint64_t retry_at_ms = 0;
+    std::uint64_t dropped_at_ms = 0;
     double rate_bytes_per_s = 0;  // of all its requests together, lately; see known()
     std::uint64_t rate_until_ms = 0;
     double usual_silence_ms = 0;  // in requests that went well

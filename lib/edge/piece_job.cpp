@@ -50,6 +50,16 @@ bool PieceJob::uses_store() const {
   return frames != all_frames(artifact->description.index->frames_per_piece());
 }
 
+std::vector<Evidence> PieceJob::take_evidence() const {
+  std::vector<Evidence> out;
+  for (std::uint32_t frame = 0; frame < sources.size(); ++frame)
+    if (has(frames, frame))
+      out.push_back(
+          {frame, sources[frame],
+           sha256(ByteView(stored).subspan(frame_offsets[frame], stored_frame_size(frame)))});
+  return out;
+}
+
 Result<std::shared_ptr<PieceJob>> make_job(JobId id, std::shared_ptr<ArtifactShared> artifact,
                                            const transfer::Edge::Want& want) {
   const auto& index = *artifact->description.index;

@@ -44,7 +44,7 @@ struct System {
 
 struct Mirror {
   std::string url;
-  bool dropped = false;     // it served wrong bytes: not asked again
+  bool dropped = false;     // proven to have served wrong bytes: not asked for ten minutes
   std::string last_error;   // empty when the last request went well
   std::uint64_t bytes = 0;  // received from it
   std::uint64_t wrong_pieces = 0;

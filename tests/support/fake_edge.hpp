@@ -29,12 +29,14 @@ struct FakeEdge final : transfer::Edge {
   std::uint64_t frames_fetched = 0;
   std::uint64_t wire_bytes = 0;
 
-  void add(const transfer::ArtifactId& artifact, transfer::EdgeArtifact description,
-           transfer::EdgeEvents& listener) override {
-    artifacts[artifact] = {std::move(description), &listener};
+  transfer::EdgeHandle add(const transfer::ArtifactId& artifact, transfer::EdgeArtifact description,
+                           transfer::EdgeEvents& listener) override {
+    const transfer::EdgeHandle handle{++last_handle};
+    artifacts[handle] = {artifact, std::move(description), &listener};
+    return handle;
   }
-  void remove(const transfer::ArtifactId& artifact) override { artifacts.erase(artifact); }
-  void fetch(const transfer::ArtifactId& artifact, const std::vector<Want>& wants) override {
+  void remove(transfer::EdgeHandle artifact) override { artifacts.erase(artifact); }
+  void fetch(transfer::EdgeHandle artifact, const std::vector<Want>& wants) override {
     for (const auto& want : wants) {
       in_flight.insert({artifact, want.piece});
       if (hold) {
@@ -44,8 +46,7 @@ struct FakeEdge final : transfer::Edge {
       main.post([this, artifact, want] { answer(artifact, want); });
     }
   }
-  void cancel(const transfer::ArtifactId& artifact,
-              const std::vector<PieceIndex>& pieces) override {
+  void cancel(transfer::EdgeHandle artifact, const std::vector<PieceIndex>& pieces) override {
     for (auto piece : pieces) in_flight.erase({artifact, piece});
   }
   void release() {
@@ -55,23 +56,27 @@ struct FakeEdge final : transfer::Edge {
   // The artifacts that pieces are being fetched of now.
   std::set<transfer::ArtifactId> busy() const {
     std::set<transfer::ArtifactId> ids;
-    for (const auto& [artifact, piece] : in_flight) ids.insert(artifact);
+    for (const auto& [handle, piece] : in_flight)
+      if (auto found = artifacts.find(handle); found != artifacts.end())
+        ids.insert(found->second.artifact);
     return ids;
   }
   void set_download_limit(std::uint64_t) override {}
   std::vector<transfer::MirrorStatus> mirrors() const override { return mirror_statuses; }
-  std::uint64_t download_bytes_per_s(const transfer::ArtifactId&) const override { return 0; }
-  std::uint64_t received_bytes(const transfer::ArtifactId&) const override { return wire_bytes; }
+  std::uint64_t download_bytes_per_s(transfer::EdgeHandle) const override { return 0; }
+  std::uint64_t received_bytes(transfer::EdgeHandle) const override { return wire_bytes; }
 
  private:
   struct Entry {
+    transfer::ArtifactId artifact;
     transfer::EdgeArtifact description;
     transfer::EdgeEvents* listener;
   };
 
-  void answer(const transfer::ArtifactId& id, const Want& want) {
-    auto found = artifacts.find(id);
-    if (in_flight.erase({id, want.piece}) == 0 || found == artifacts.end()) return;
+  void answer(transfer::EdgeHandle handle, const Want& want) {
+    auto found = artifacts.find(handle);
+    if (in_flight.erase({handle, want.piece}) == 0 || found == artifacts.end()) return;
+    const auto id = found->second.artifact;
     if (pieces_until_down == 0) down = true;
     if (down) {
       found->second.listener->edge_failed(id, want.piece, {failure, "the edge is down", {}}, 50);
@@ -105,9 +110,10 @@ struct FakeEdge final : transfer::Edge {
 
   Executor& main;
   std::filesystem::path repository;
-  std::map<transfer::ArtifactId, Entry> artifacts;
-  std::set<std::pair<transfer::ArtifactId, PieceIndex>> in_flight;
-  std::vector<std::pair<transfer::ArtifactId, Want>> held;
+  std::uint64_t last_handle = 0;
+  std::map<transfer::EdgeHandle, Entry> artifacts;
+  std::set<std::pair<transfer::EdgeHandle, PieceIndex>> in_flight;
+  std::vector<std::pair<transfer::EdgeHandle, Want>> held;
 };
 
 }  // namespace shoal::test

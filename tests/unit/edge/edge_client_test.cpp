@@ -20,7 +20,7 @@ TEST_F(EdgeClientTest, fetches_every_piece_with_one_request_for_each_run_of_neig
 TEST_F(EdgeClientTest, holes_larger_than_the_limit_are_not_fetched) {
   options.max_gap_bytes = 0;
   start();
-  edge->fetch(artifact.id, {{PieceIndex(0)}, {PieceIndex(1)}, {PieceIndex(3)}});
+  edge->fetch(handle, {{PieceIndex(0)}, {PieceIndex(1)}, {PieceIndex(3)}});
   ASSERT_TRUE(wait_for(3));
   EXPECT_EQ(server.requests().size(), 2U);
 }
@@ -31,7 +31,7 @@ TEST_F(EdgeClientTest, only_the_frames_that_are_needed_cross_the_network) {
   std::copy(whole.begin(), whole.end(), artifact.store->image.begin() + 5 * kPieceSize);
   std::fill_n(artifact.store->image.begin() + 5 * kPieceSize + kFrameSize, kFrameSize, 0);
   start();
-  edge->fetch(artifact.id, {{PieceIndex(5), 0b0010}});
+  edge->fetch(handle, {{PieceIndex(5), 0b0010}});
   ASSERT_TRUE(wait_for(1));
   EXPECT_TRUE(std::ranges::equal(events.pieces.at(5), whole));
   EXPECT_EQ(events.wire_bytes, artifact.index->pieces[5].frames[1].stored_size);
@@ -39,7 +39,7 @@ TEST_F(EdgeClientTest, only_the_frames_that_are_needed_cross_the_network) {
 
 TEST_F(EdgeClientTest, a_piece_that_does_not_fit_the_disk_is_fetched_whole_and_nobody_is_blamed) {
   start();  // the store holds zeros
-  edge->fetch(artifact.id, {{PieceIndex(5), 0b0010}});
+  edge->fetch(handle, {{PieceIndex(5), 0b0010}});
   ASSERT_TRUE(wait_for(1));
   EXPECT_TRUE(std::ranges::equal(events.pieces.at(5), artifact.plain(5)));
   EXPECT_FALSE(mirror(0).dropped);
@@ -48,7 +48,7 @@ TEST_F(EdgeClientTest, a_piece_that_does_not_fit_the_disk_is_fetched_whole_and_n
 TEST_F(EdgeClientTest, a_store_that_cannot_be_read_is_done_without) {
   artifact.store->fails = true;
   start();
-  edge->fetch(artifact.id, {{PieceIndex(5), 0b0010}});
+  edge->fetch(handle, {{PieceIndex(5), 0b0010}});
   ASSERT_TRUE(wait_for(1));
 }
 
@@ -68,14 +68,14 @@ TEST_F(EdgeClientTest, what_is_in_flight_never_exceeds_the_memory_limit) {
 TEST_F(EdgeClientTest, a_piece_larger_than_the_memory_limit_still_comes) {
   options.max_in_flight_bytes = 1000;
   start();
-  edge->fetch(artifact.id, wants(0, 3));
+  edge->fetch(handle, wants(0, 3));
   ASSERT_TRUE(wait_for(3));
 }
 
 TEST_F(EdgeClientTest, a_piece_larger_than_a_request_comes_in_several) {
   options.max_request_bytes = kFrameSize;
   start();
-  edge->fetch(artifact.id, wants(0, 2));
+  edge->fetch(handle, wants(0, 2));
   ASSERT_TRUE(wait_for(2));
   EXPECT_GE(server.requests().size(), 4U);
   for (const auto& request : server.requests()) EXPECT_LE(request.end - request.begin, kFrameSize);
@@ -84,11 +84,11 @@ TEST_F(EdgeClientTest, a_piece_larger_than_a_request_comes_in_several) {
 TEST_F(EdgeClientTest, cancelled_pieces_do_not_come_and_the_others_do) {
   server.close_gate();
   start();
-  edge->fetch(artifact.id, wants(0, 12));
+  edge->fetch(handle, wants(0, 12));
   ASSERT_TRUE(loop.run_until([&] { return !server.requests().empty(); }));
   std::vector<PieceIndex> unwanted;
   for (std::uint32_t piece = 0; piece < 10; ++piece) unwanted.emplace_back(piece);
-  edge->cancel(artifact.id, unwanted);
+  edge->cancel(handle, unwanted);
   server.open_gate();
   ASSERT_TRUE(wait_for(2));
   EXPECT_TRUE(events.pieces.contains(10));
@@ -99,9 +99,9 @@ TEST_F(EdgeClientTest, cancelled_pieces_do_not_come_and_the_others_do) {
 TEST_F(EdgeClientTest, a_cancelled_piece_can_be_asked_for_again) {
   server.close_gate();
   start();
-  edge->fetch(artifact.id, wants(0, 1));
-  edge->cancel(artifact.id, {PieceIndex(0)});
-  edge->fetch(artifact.id, wants(0, 1));
+  edge->fetch(handle, wants(0, 1));
+  edge->cancel(handle, {PieceIndex(0)});
+  edge->fetch(handle, wants(0, 1));
   server.open_gate();
   ASSERT_TRUE(wait_for(1));
 }
@@ -111,7 +111,7 @@ TEST_F(EdgeClientTest, asking_twice_fetches_once) {
   fetch_all();
   fetch_all();
   ASSERT_TRUE(wait_for(24));
-  edge->fetch(artifact.id, wants(99, 100));  // and something that comes back last
+  edge->fetch(handle, wants(99, 100));  // and something that comes back last
   ASSERT_TRUE(wait_for_failures(1));
   EXPECT_EQ(server.requests().size(), 3U);
 }
@@ -120,14 +120,31 @@ TEST_F(EdgeClientTest, nothing_is_called_after_remove) {
   start();
   fetch_all();
   ASSERT_TRUE(wait_for(1));
-  edge->remove(artifact.id);
+  edge->remove(handle);
   auto before = events.pieces.size();
   Recorder later;
-  edge->add(artifact.id, artifact.description({server.url()}), later);
-  edge->fetch(artifact.id, wants(0, 24));
+  handle = edge->add(artifact.id, artifact.description({server.url()}), later);
+  edge->fetch(handle, wants(0, 24));
   ASSERT_TRUE(loop.run_until([&] { return later.pieces.size() == 24; }));
   EXPECT_EQ(events.pieces.size(), before);
   EXPECT_TRUE(events.failures.empty());
+}
+
+// One product that is installed in two libraries at once, say.
+TEST_F(EdgeClientTest, an_artifact_can_be_fetched_twice_at_a_time) {
+  server.close_gate();
+  start();
+  Recorder others;
+  auto again = edge->add(artifact.id, artifact.description({server.url()}), others);
+  fetch_all();
+  edge->fetch(again, wants(0, 24));
+  edge->cancel(again, pieces(0, 12));
+  server.open_gate();
+  ASSERT_TRUE(loop.run_until([&] { return others.pieces.size() == 12; }));
+  edge->remove(again);
+  ASSERT_TRUE(wait_for(24));
+  expect_all_right();
+  EXPECT_TRUE(others.failures.empty());
 }
 
 TEST_F(EdgeClientTest, may_be_destroyed_with_requests_in_flight) {
@@ -142,8 +159,8 @@ TEST_F(EdgeClientTest, may_be_destroyed_with_requests_in_flight) {
 
 TEST_F(EdgeClientTest, unusable_mirrors_and_pieces_fail_clearly) {
   start({"file:///etc", "gopher://x"});
-  edge->fetch(artifact.id, wants(0, 1));
-  edge->fetch(artifact.id, wants(24, 25));
+  edge->fetch(handle, wants(0, 1));
+  edge->fetch(handle, wants(24, 25));
   ASSERT_TRUE(wait_for_failures(2));
   EXPECT_EQ(events.failures.at(0).first.kind, ErrorKind::source_unavailable);
   EXPECT_EQ(events.failures.at(24).first.kind, ErrorKind::invalid_request);

@@ -146,6 +146,7 @@ struct EdgeClientTest : testing::Test {
   Recorder events;
   EdgeOptions options;
   std::unique_ptr<Edge> edge;
+  transfer::EdgeHandle handle{};
 
   EdgeClientTest() {
     artifact.put_on(server);
@@ -157,7 +158,7 @@ struct EdgeClientTest : testing::Test {
   }
   void start(std::vector<std::string> mirrors) {
     edge = make_edge(options, loop, workers, log).value();
-    edge->add(artifact.id, artifact.description(std::move(mirrors)), events);
+    handle = edge->add(artifact.id, artifact.description(std::move(mirrors)), events);
   }
   void start() { start({server.url()}); }
   static std::vector<Edge::Want> wants(std::uint32_t first, std::uint32_t end) {
@@ -170,7 +171,7 @@ struct EdgeClientTest : testing::Test {
     for (std::uint32_t piece = first; piece < end; ++piece) list.emplace_back(piece);
     return list;
   }
-  void fetch_all() { edge->fetch(artifact.id, wants(0, 24)); }
+  void fetch_all() { edge->fetch(handle, wants(0, 24)); }
   bool wait_for(std::size_t pieces) {
     return loop.run_until([&] { return events.pieces.size() >= pieces; });
   }

@@ -63,7 +63,7 @@ TEST_F(Mirrors, one_that_is_alone_needs_no_trial) {
   EXPECT_EQ(choose(only, 0).bytes, 4ULL << 20);
   set.started(a, 0);
   EXPECT_EQ(choose(only, 0).bytes, 4ULL << 20);
-  set.drop(b, "wrong bytes");
+  set.drop(b, "wrong bytes", 0);
   EXPECT_EQ(choose(both, 0).bytes, 4ULL << 20);
 }
 
@@ -243,17 +243,26 @@ TEST_F(Mirrors, a_server_that_asks_for_patience_gets_it) {
   EXPECT_EQ(*set.earliest(only), 30'000U);
 }
 
-TEST_F(Mirrors, a_dropped_one_is_never_asked_again) {
-  set.drop(a, "wrong bytes");
+TEST_F(Mirrors, a_dropped_one_is_not_asked_again_for_some_minutes) {
+  set.drop(a, "wrong bytes", 1000);
+  set.forgive(a, 1000 + 599'999);
   EXPECT_EQ(choose(both, 1ULL << 40).mirror, b);
   EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::none);
   EXPECT_EQ(set.add(1, "http://a"), a);
   EXPECT_TRUE(set.statuses()[a].dropped);
+  set.forgive(a, 1000 + 600'000);
+  EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::ask);
+}
+
+TEST_F(Mirrors, one_that_is_blamed_is_still_asked) {
+  set.blame(a, "wrong bytes");
+  EXPECT_EQ(set.statuses()[a].wrong_pieces, 1U);
+  EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::ask);
 }
 
 TEST_F(Mirrors, a_dropped_one_is_asked_by_another_repository) {
   MirrorId others = set.add(2, "http://a");
-  set.drop(others, "wrong bytes");
+  set.drop(others, "wrong bytes", 0);
   EXPECT_EQ(choose(only, 1ULL << 40).kind, Kind::ask);
   EXPECT_EQ(choose(std::vector{others}, 1ULL << 40).kind, Kind::none);
 }

@@ -164,7 +164,8 @@ bool TestServer::answer(int fd, const Request& request) {
   if (fault == Fault::not_satisfiable) return empty_answer("416 Range Not Satisfiable");
   if (fault == Fault::server_error) return empty_answer("503 Service Unavailable");
   if (fault == Fault::redirect_loop) return empty_answer("302 Found\r\nLocation: " + request.path);
-  if (!there || fault == Fault::not_found) return empty_answer("404 Not Found");
+  const bool behind_bait = fault == Fault::bait && request.begin > 0;
+  if (!there || fault == Fault::not_found || behind_bait) return empty_answer("404 Not Found");
   return answer_normally(fd, request, object, fault);
 }
 
@@ -175,7 +176,7 @@ bool TestServer::answer_normally(int fd, const Request& request, const Bytes& ob
   if (begin >= end && ranged) return send_text(fd, "HTTP/1.1 416 x\r\nContent-Length: 0\r\n\r\n");
   Bytes body(object.begin() + static_cast<std::ptrdiff_t>(begin),
              object.begin() + static_cast<std::ptrdiff_t>(end));
-  if (fault == Fault::wrong_bytes)
+  if (fault == Fault::wrong_bytes || fault == Fault::bait)
     for (auto& byte : body) byte = static_cast<std::uint8_t>(~byte);
   std::string head = ranged ? "HTTP/1.1 206 Partial Content\r\n" : "HTTP/1.1 200 OK\r\n";
   std::uint64_t shift = fault == Fault::wrong_range ? 1 : 0;

@@ -18,6 +18,7 @@ namespace shoal::test {
 enum class Fault {
   none,
   wrong_bytes,      // every byte of the body inverted
+  bait,             // that, where the body begins with the object; 404 for the rest of it
   wrong_range,      // 206, but one byte further on
   ignores_range,    // 200 with the whole object
   truncated,        // closes half way through the body
