@@ -53,6 +53,14 @@ Result<std::int64_t> Agent::repository_for(const ChangeRequest& request) const {
             std::ranges::count(contents.problems, request.product, &ProductProblem::product) > 0;
     if (there) offering.push_back(id);
   }
+  // Else a repository could put a product of its own in the place of one that it keeps from being
+  // read.
+  for (const auto& [id, entry] : repositories_)
+    if (!entry.refreshed_at)
+      return fail(ErrorKind::source_unavailable,
+                  fmt::format("repository {} ({}) has not been read yet, and may have '{}', too",
+                              id, entry.client->row().url, request.product),
+                  "Say which: --repository ID.");
   if (offering.size() == 1) return offering.front();
   if (offering.empty())
     return fail(ErrorKind::not_found, fmt::format("no repository has '{}'", request.product),
@@ -72,6 +80,11 @@ Result<Agent::Target> Agent::install_target(const ChangeRequest& request) {
       return fail(ErrorKind::conflict,
                   fmt::format("'{}' is installed in {}", request.product, entry->row.library),
                   "Uninstall it first, or leave the library out.");
+    if (request.repository && *request.repository != entry->row.repository)
+      return fail(ErrorKind::conflict,
+                  fmt::format("'{}' is installed from repository {}", request.product,
+                              entry->row.repository),
+                  "Uninstall it first, or leave the repository out.");
     target.row = entry->row;
     if (!request.version) target.row.channel = request.channel.value_or("stable");
     return target;

@@ -35,7 +35,8 @@ struct MirrorStatus {
   std::uint64_t wrong_pieces = 0;  // that it was blamed for
 };
 
-// What add() gives. Two installs may fetch one artifact at a time, each for itself.
+// What add() gives. Two may fetch one artifact at a time, each for itself: anybody can publish what
+// somebody else did.
 enum class EdgeHandle : std::uint64_t {};
 
 class EdgeEvents {

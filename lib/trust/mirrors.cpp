@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <vector>
 
 namespace shoal::trust {
 
@@ -12,6 +14,7 @@ struct Mirrors::Failures {
   std::optional<Error> refused, missing, trouble;
 
   void add(Error error) {
+    if (error.kind == ErrorKind::too_large) return add_refused(std::move(error));
     auto& sort = error.kind == ErrorKind::not_found ? missing : trouble;
     if (!sort) sort = std::move(error);
   }
@@ -34,15 +37,20 @@ Mirrors::Mirrors(Fetcher& fetcher, const Limits& limits)
     : fetcher_(fetcher),
       count_(std::clamp(fetcher.mirrors(), 1U, std::max(limits.mirrors_asked, 1U))) {}
 
+Result<Bytes> Mirrors::ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes) {
+  auto bytes = fetcher_.fetch(mirror, path, max_bytes);
+  if (bytes && bytes->size() > max_bytes)
+    return fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes));
+  return bytes;
+}
+
 std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path,
                                                          std::uint64_t max_bytes,
                                                          const Accept& accept) {
   Failures failures;
   for (std::uint32_t i = 0; i < count_; ++i) {
     const std::uint32_t mirror = (first_ + i) % count_;
-    auto bytes = fetcher_.fetch(mirror, path, max_bytes);
-    if (bytes && bytes->size() > max_bytes)
-      bytes = fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes));
+    auto bytes = ask(mirror, path, max_bytes);
     if (bytes) {
       auto verdict = accept(*bytes);
       if (verdict) {
@@ -52,8 +60,6 @@ std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path
       failures.add_refused(std::move(verdict.error()));
     } else if (bytes.error().kind == ErrorKind::cancelled) {
       return std::unexpected(Failures{{}, {}, std::move(bytes.error())});
-    } else if (bytes.error().kind == ErrorKind::too_large) {
-      failures.add_refused(std::move(bytes.error()));
     } else {
       failures.add(std::move(bytes.error()));
     }
@@ -67,6 +73,38 @@ Result<Bytes> Mirrors::fetch(const std::string& path, std::uint64_t max_bytes,
   if (bytes) return *std::move(bytes);
   const auto& [refused, missing, trouble] = bytes.error();
   return fail(first_of({refused, missing, trouble}));
+}
+
+Result<Bytes> Mirrors::fetch_newest(const std::string& path, std::uint64_t max_bytes,
+                                    const Rank& rank, const Accept& accept) {
+  struct Candidate {
+    std::uint32_t mirror = 0;
+    std::uint64_t rank = 0;
+    Bytes bytes;
+  };
+  Failures failures;
+  std::vector<Candidate> candidates;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    const std::uint32_t mirror = (first_ + i) % count_;
+    auto bytes = ask(mirror, path, max_bytes);
+    if (bytes)
+      candidates.push_back({mirror, rank(*bytes), *std::move(bytes)});
+    else if (bytes.error().kind == ErrorKind::cancelled)
+      return bytes;
+    else
+      failures.add(std::move(bytes.error()));
+  }
+  std::ranges::stable_sort(candidates, std::ranges::greater(), &Candidate::rank);
+  for (auto& candidate : candidates) {
+    auto verdict = accept(candidate.bytes);
+    if (!verdict) {
+      failures.add_refused(std::move(verdict.error()));
+      continue;
+    }
+    first_ = candidate.mirror;
+    return std::move(candidate.bytes);
+  }
+  return fail(first_of({failures.refused, failures.missing, failures.trouble}));
 }
 
 Result<Bytes> Mirrors::fetch_if_there(const std::string& path, std::uint64_t max_bytes,

@@ -29,6 +29,11 @@ class Mirrors {
   // own, or means to stop a client, stops nobody while another is honest.
   Result<Bytes> fetch_if_there(const std::string& path, std::uint64_t max_bytes,
                                const Accept& accept);
+  // As fetch(), but all are asked before one is accepted, and the bytes of the highest rank are
+  // tried first: of a file that changes, one mirror may have an older version.
+  using Rank = std::function<std::uint64_t(ByteView)>;
+  Result<Bytes> fetch_newest(const std::string& path, std::uint64_t max_bytes, const Rank& rank,
+                             const Accept& accept);
 
   // Index of the mirror that is asked first.
   std::uint32_t first() const { return first_; }
@@ -37,6 +42,7 @@ class Mirrors {
   struct Failures;
   std::expected<Bytes, Failures> ask_all(const std::string& path, std::uint64_t max_bytes,
                                          const Accept& accept);
+  Result<Bytes> ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes);
 
   Fetcher& fetcher_;
   std::uint32_t count_;

@@ -46,6 +46,14 @@ Number read_number(ByteView note, Number otherwise) {
   return error == std::errc() && end == text.data() + text.size() ? value : otherwise;
 }
 
+Result<Bytes> must_be_there(const std::string& path, Result<Bytes> bytes) {
+  if (!bytes && bytes.error().kind == ErrorKind::not_found)
+    return fail(ErrorKind::source_unavailable,
+                fmt::format("fetch {}: {}", path, bytes.error().message),
+                "Try again later; if it stays so, tell the publisher.");
+  return bytes;
+}
+
 }  // namespace
 
 UpdateCycle::UpdateCycle(MetadataStore& store, std::string metadata_prefix, Fetcher& fetcher,
@@ -58,12 +66,7 @@ UpdateCycle::UpdateCycle(MetadataStore& store, std::string metadata_prefix, Fetc
 
 Result<Bytes> UpdateCycle::fetch(const std::string& path, std::uint64_t max_bytes,
                                  const Mirrors::Accept& accept) {
-  auto bytes = mirrors_.fetch(path, max_bytes, accept);
-  if (!bytes && bytes.error().kind == ErrorKind::not_found)
-    return fail(ErrorKind::source_unavailable,
-                fmt::format("fetch {}: {}", path, bytes.error().message),
-                "Try again later; if it stays so, tell the publisher.");
-  return bytes;
+  return must_be_there(path, mirrors_.fetch(path, max_bytes, accept));
 }
 
 // The signed length bounds the read, and our own limit bounds what may be signed.
@@ -172,10 +175,16 @@ Result<void> UpdateCycle::update_timestamp(std::optional<Bytes> fetched) {
     SHOAL_ASSIGN(freshness, trusted_->update_timestamp(bytes));
     return {};
   };
+  // What is claimed, for the order in which signatures are looked at.
+  auto version = [&](ByteView bytes) -> std::uint64_t {
+    auto timestamp = parse_timestamp(bytes, limits_);
+    return timestamp ? timestamp->body.version : 0;
+  };
   if (!fetched || !accept(*fetched)) {
     // 5.4.1
-    SHOAL_ASSIGN(fetched,
-                 fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes, accept));
+    auto path = metadata_prefix_ + "timestamp.json";
+    auto newest = mirrors_.fetch_newest(path, limits_.timestamp_bytes, version, accept);
+    SHOAL_ASSIGN(fetched, must_be_there(path, std::move(newest)));
   }
   // 5.4.5
   if (freshness == Freshness::replaced) SHOAL_TRY(store_.write(file_of("timestamp"), *fetched));
@@ -286,14 +295,15 @@ Result<bool> UpdateCycle::refresh_if_changed(Seen& seen) {
   refreshed_ = false;
   unchanged_.reset();
   auto timestamp = store_.read(file_of("timestamp"), limits_.timestamp_bytes);
-  if (!timestamp) {
+  // A whole cycle asks every mirror for its timestamp: the first one's may be an old one.
+  if (!timestamp || roots_are_due()) {
     SHOAL_TRY(refresh());
     return true;
   }
   auto served = mirrors_.fetch(metadata_prefix_ + "timestamp.json", limits_.timestamp_bytes,
                                [](ByteView) { return Result<void>(); });
   auto kept = read_kept();
-  if (served && kept && std::ranges::equal(*served, kept->timestamp) && !roots_are_due()) {
+  if (served && kept && std::ranges::equal(*served, kept->timestamp)) {
     const auto digest = kept->digest();
     if (digest == seen.kept && now_ < seen.good_until) {
       unchanged_ = digest;

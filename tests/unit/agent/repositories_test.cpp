@@ -301,6 +301,38 @@ TEST_F(RepositoriesTest, ACycleOfARepositoryThatWasRemovedKeepsNothingMore) {
   EXPECT_EQ(machine.products()->at(0).channels.at("stable"), "2");
 }
 
+// Of a repository that nobody can read since the daemon started it is not known what it has:
+// another one, which may be why, must not step into its place.
+TEST_F(RepositoriesTest, AProductIsNotTakenFromAnotherRepositoryWhileOneIsUnread) {
+  Publisher plain;
+  plain.release("1", {{"data", random_text(100'000, 1)}});
+  const std::string other = "http://other.example";
+  {
+    Machine machine(plain, state);
+    machine.add_repository(plain);
+    ASSERT_TRUE(machine.try_to_add_repository(plain, other));
+    auto ambiguous = machine.agent->start(Machine::request(ChangeKind::install));
+    ASSERT_FALSE(ambiguous);
+    EXPECT_EQ(ambiguous.error().message, "2 repositories have 'game'");
+  }
+  Machine machine(plain, state);
+  machine.web.set_fault(Machine::kUrl, "down");
+  ASSERT_TRUE(machine.products());
+  auto request = Machine::request(ChangeKind::install);
+  auto refused = machine.agent->start(request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::source_unavailable);
+  EXPECT_NE(refused.error().message.find(Machine::kUrl), std::string::npos);
+  request.repository = 2;
+  auto started = machine.agent->start(request);
+  ASSERT_TRUE(started) << started.error().describe();
+  ASSERT_TRUE(machine.reaches(started->id, agent::ChangeState::done));
+  request.repository = 1;
+  auto elsewhere = machine.agent->start(request);
+  ASSERT_FALSE(elsewhere);
+  EXPECT_EQ(elsewhere.error().kind, ErrorKind::conflict);
+}
+
 TEST_F(RepositoriesTest, AKeptFileThatWasDamagedIsFetchedAgain) {
   Machine(publisher, state).add_repository(publisher);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(state.path()))

@@ -172,9 +172,10 @@ struct Machine {
 
   static constexpr const char* kUrl = "http://cdn.example";
 
-  Result<agent::RepositoryView> try_to_add_repository(const Publisher& publisher) {
+  Result<agent::RepositoryView> try_to_add_repository(const Publisher& publisher,
+                                                      const std::string& url = kUrl) {
     std::optional<Result<agent::RepositoryView>> answer;
-    agent->add_repository(kUrl, publisher.root_json(),
+    agent->add_repository(url, publisher.root_json(),
                           [&](auto result) { answer = std::move(result); });
     if (!run_until(loop, [&] { return answer.has_value(); }))
       return fail(ErrorKind::internal, "no answer");

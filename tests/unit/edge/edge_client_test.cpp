@@ -130,7 +130,7 @@ TEST_F(EdgeClientTest, nothing_is_called_after_remove) {
   EXPECT_TRUE(events.failures.empty());
 }
 
-// One product that is installed in two libraries at once, say.
+// Anybody can publish a product that has another one's artifact.
 TEST_F(EdgeClientTest, an_artifact_can_be_fetched_twice_at_a_time) {
   server.close_gate();
   start();

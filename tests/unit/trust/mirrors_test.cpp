@@ -88,6 +88,28 @@ TEST_F(MirrorsTest, OfAFileThatNeedNotBeThereOneThatSaysSoIsBelieved) {
   EXPECT_EQ(fetch_if_there({fails(K::network), gives("bad")}).error().kind, K::signature_invalid);
 }
 
+TEST_F(MirrorsTest, OfAFileThatChangesTheNewestIsTaken) {
+  auto rank = [](ByteView bytes) { return static_cast<std::uint64_t>(bytes.back()); };
+  auto accept = [](ByteView bytes) -> Result<void> {
+    if (as_text(bytes).starts_with("good")) return {};
+    return fail(K::signature_invalid, "it says " + std::string(as_text(bytes)));
+  };
+  auto fetch_newest = [&](std::vector<Result<Bytes>> answers) {
+    web.answers = std::move(answers);
+    web.asked.clear();
+    Mirrors mirrors(web, {});
+    auto bytes = mirrors.fetch_newest("file", 10, rank, accept);
+    return std::pair(bytes ? std::string(as_text(*bytes)) : bytes.error().message, mirrors.first());
+  };
+  EXPECT_EQ(fetch_newest({gives("good 1"), gives("bad 9"), gives("good 3"), gives("good 3")}),
+            std::pair(std::string("good 3"), 2U));
+  EXPECT_THAT(web.asked, ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(fetch_newest({fails(K::network), gives("bad 1"), gives("bad 2")}).first,
+            "it says bad 2");
+  EXPECT_EQ(fetch_newest({gives("much too long for it")}).first, "file: more than 10 bytes");
+  EXPECT_EQ(fetch_newest({fails(K::not_found), fails(K::network)}).first, "so it is");
+}
+
 TEST_F(MirrorsTest, WhoIsToldToStopAsksNoMore) {
   EXPECT_EQ(fetch({gives("bad"), fails(K::cancelled), gives("good")}).error().kind, K::cancelled);
   EXPECT_EQ(fetch_if_there({fails(K::cancelled), fails(K::not_found)}).error().kind, K::cancelled);

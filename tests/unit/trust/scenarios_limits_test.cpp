@@ -226,6 +226,24 @@ TEST(Mirrors, OneThatAnswersEverythingDoesNotHideThatARootIsTheNewest) {
   }
 }
 
+// It is asked first, and what it has is what the client knows: a release could be hidden for as
+// long as the old timestamp is good.
+TEST(Mirrors, OneThatLagsHidesAReleaseForADayOnly) {
+  World world;
+  ASSERT_TRUE(world.update().has_value());
+  FakeRepository lagging = world.repository;
+  world.advance();
+  FakeMirrors mirrors;
+  mirrors.all = {&lagging, &world.repository};
+  Seen seen;
+  auto look = [&](UtcSeconds now) {
+    return Updater(world.disk, "metadata/", "targets/", mirrors, now).refresh_if_changed(seen);
+  };
+  EXPECT_EQ(look(kNow + std::chrono::hours(1)), false);
+  EXPECT_EQ(look(kNow + kDay), true);
+  EXPECT_EQ(world.disk.version_of("timestamp"), world.repository.timestamp.version);
+}
+
 TEST(Mirrors, OneThatLagsDoesNotHideARootThatReplacedTheTimestampsKeys) {
   World world;
   ASSERT_TRUE(world.update().has_value());
