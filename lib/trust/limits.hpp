@@ -24,6 +24,7 @@ struct Limits {
   std::uint32_t json_depth = 32;                     // stack exhaustion
   std::uint32_t json_values = 1'000'000;             // memory: a value is much larger than its text
   std::uint32_t mirrors_asked = 4;                   // mirrors that take turns in serving rubbish
+  std::uint32_t slow_file_ms = 10'000;               // one that brings each file at the last moment
   std::uint32_t roots_asked_seconds = 24 * 3600;     // a new root hidden behind an old timestamp,
                                                      // which was stolen keys' and is good for years
 

@@ -35,13 +35,16 @@ Error first_of(std::initializer_list<std::optional<Error>> failures) {
 
 Mirrors::Mirrors(Fetcher& fetcher, const Limits& limits)
     : fetcher_(fetcher),
+      slow_file_(limits.slow_file_ms),
       count_(std::clamp(fetcher.mirrors(), 1U, std::max(limits.mirrors_asked, 1U))) {}
 
-Result<Bytes> Mirrors::ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes) {
+Mirrors::Answer Mirrors::ask(std::uint32_t mirror, const std::string& path,
+                             std::uint64_t max_bytes) {
+  const auto begin = std::chrono::steady_clock::now();
   auto bytes = fetcher_.fetch(mirror, path, max_bytes);
   if (bytes && bytes->size() > max_bytes)
-    return fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes));
-  return bytes;
+    bytes = fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes));
+  return {std::move(bytes), std::chrono::steady_clock::now() - begin >= slow_file_};
 }
 
 std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path,
@@ -50,11 +53,11 @@ std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path
   Failures failures;
   for (std::uint32_t i = 0; i < count_; ++i) {
     const std::uint32_t mirror = (first_ + i) % count_;
-    auto bytes = ask(mirror, path, max_bytes);
+    auto [bytes, slow] = ask(mirror, path, max_bytes);
     if (bytes) {
       auto verdict = accept(*bytes);
       if (verdict) {
-        first_ = mirror;
+        prefer(mirror, slow);
         return *std::move(bytes);
       }
       failures.add_refused(std::move(verdict.error()));
@@ -79,6 +82,7 @@ Result<Bytes> Mirrors::fetch_newest(const std::string& path, std::uint64_t max_b
                                     const Rank& rank, const Accept& accept) {
   struct Candidate {
     std::uint32_t mirror = 0;
+    bool slow = false;
     std::uint64_t rank = 0;
     Bytes bytes;
   };
@@ -86,9 +90,9 @@ Result<Bytes> Mirrors::fetch_newest(const std::string& path, std::uint64_t max_b
   std::vector<Candidate> candidates;
   for (std::uint32_t i = 0; i < count_; ++i) {
     const std::uint32_t mirror = (first_ + i) % count_;
-    auto bytes = ask(mirror, path, max_bytes);
+    auto [bytes, slow] = ask(mirror, path, max_bytes);
     if (bytes)
-      candidates.push_back({mirror, rank(*bytes), *std::move(bytes)});
+      candidates.push_back({mirror, slow, rank(*bytes), *std::move(bytes)});
     else if (bytes.error().kind == ErrorKind::cancelled)
       return bytes;
     else
@@ -101,7 +105,7 @@ Result<Bytes> Mirrors::fetch_newest(const std::string& path, std::uint64_t max_b
       failures.add_refused(std::move(verdict.error()));
       continue;
     }
-    first_ = candidate.mirror;
+    prefer(candidate.mirror, candidate.slow);
     return std::move(candidate.bytes);
   }
   return fail(first_of({failures.refused, failures.missing, failures.trouble}));

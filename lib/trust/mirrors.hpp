@@ -2,6 +2,7 @@
 // lies, lags or is down costs a request and no more.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -19,9 +20,9 @@ class Mirrors {
 
   using Accept = std::function<Result<void>(ByteView)>;
   // The bytes that were accepted. Each mirror is asked once, beginning with the one whose bytes
-  // were accepted last. Errors: what the first mirror's bytes were refused for (too_large among
-  // it); where none gave any, not_found if one says so; otherwise the first mirror's trouble;
-  // cancelled at once.
+  // were accepted last; or with the next, where those took long (Limits::slow_file_ms). Errors:
+  // what the first mirror's bytes were refused for (too_large among it); where none gave any,
+  // not_found if one says so; otherwise the first mirror's trouble; cancelled at once.
   Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes, const Accept& accept);
   // The same for a file that may well not exist. That one mirror says so (not_found) weighs more
   // than bytes that another gives in its place and that are refused: whoever serves such bytes
@@ -42,9 +43,15 @@ class Mirrors {
   struct Failures;
   std::expected<Bytes, Failures> ask_all(const std::string& path, std::uint64_t max_bytes,
                                          const Accept& accept);
-  Result<Bytes> ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes);
+  struct Answer {
+    Result<Bytes> bytes;
+    bool slow = false;
+  };
+  Answer ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes);
+  void prefer(std::uint32_t mirror, bool slow) { first_ = (mirror + (slow ? 1 : 0)) % count_; }
 
   Fetcher& fetcher_;
+  std::chrono::milliseconds slow_file_;
   std::uint32_t count_;
   std::uint32_t first_ = 0;
 };

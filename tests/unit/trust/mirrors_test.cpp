@@ -60,6 +60,19 @@ TEST_F(MirrorsTest, TheOneThatWasAcceptedIsAskedFirstTheNextTime) {
   EXPECT_THAT(web.asked, ElementsAre(0, 1, 1, 1, 2, 0));
 }
 
+// It may be truthful, and still keep a client from a release of many files.
+TEST_F(MirrorsTest, AfterOneThatWasSlowTheNextIsAskedFirst) {
+  web.answers = {gives("good"), gives("good")};
+  Limits limits;
+  limits.slow_file_ms = 0;  // all are
+  Mirrors mirrors(web, limits);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(mirrors.fetch("file", 10, accept_good));
+  auto rank = [](ByteView) { return std::uint64_t{1}; };
+  ASSERT_TRUE(mirrors.fetch_newest("file", 10, rank, accept_good));
+  EXPECT_EQ(mirrors.first(), 0U);
+  EXPECT_THAT(web.asked, ElementsAre(0, 1, 0, 1, 0));
+}
+
 TEST_F(MirrorsTest, NoMoreAreAskedThanTheLimitSays) {
   std::vector<Result<Bytes>> answers(Limits{}.mirrors_asked, gives("bad"));
   answers.push_back(gives("good"));
