@@ -260,11 +260,14 @@ void Agent::change_ended(const ChangeRecord& record) {
   emit("install", std::to_string(record.install));
 }
 
-// Once for each time: by the progress of the change that fetches, not with the next refresh.
+// When one is, and when it is asked again: by the progress of the change that fetches, not with the
+// next refresh.
 void Agent::tell_dropped_mirrors() {
   for (const auto& mirror : context_.edge.mirrors()) {
-    if (!mirror.dropped) told_dropped_.erase({mirror.repository, mirror.url});
-    if (!mirror.dropped || !told_dropped_.emplace(mirror.repository, mirror.url).second) continue;
+    const std::pair key(mirror.repository, mirror.url);
+    const bool is_news =
+        mirror.dropped ? told_dropped_.insert(key).second : told_dropped_.erase(key) > 0;
+    if (!is_news) continue;
     if (repositories_.contains(mirror.repository))
       emit("repository", std::to_string(mirror.repository));
   }

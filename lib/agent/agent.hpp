@@ -112,7 +112,7 @@ class Agent final : public Service, private RunnerHost {
   };
   Result<Target> target_of(const ChangeRequest& request);
   Result<Target> install_target(const ChangeRequest& request);
-  Result<std::int64_t> repository_for(const ChangeRequest& request) const;
+  Result<std::int64_t> repository_for(const ChangeRequest& request);
   InstallEntry* find_install(const std::string& product);
   const ChangeRunner* unfinished(std::int64_t install) const;
   Result<std::shared_ptr<ChangeRunner>> runner(const std::string& id) const;

@@ -33,7 +33,7 @@ const ChangeRunner* Agent::unfinished(std::int64_t install) const {
   return nullptr;
 }
 
-Result<std::int64_t> Agent::repository_for(const ChangeRequest& request) const {
+Result<std::int64_t> Agent::repository_for(const ChangeRequest& request) {
   if (request.repository) {
     if (repositories_.contains(*request.repository)) return *request.repository;
     return fail(ErrorKind::not_found, fmt::format("no repository {}", *request.repository),
@@ -55,12 +55,14 @@ Result<std::int64_t> Agent::repository_for(const ChangeRequest& request) const {
   }
   // Else a repository could put a product of its own in the place of one that it keeps from being
   // read.
-  for (const auto& [id, entry] : repositories_)
-    if (!entry.refreshed_at)
-      return fail(ErrorKind::source_unavailable,
-                  fmt::format("repository {} ({}) has not been read yet, and may have '{}', too",
-                              id, entry.client->row().url, request.product),
-                  "Say which: --repository ID.");
+  for (const auto& [id, entry] : repositories_) {
+    if (entry.refreshed_at) continue;
+    refresh(id, [](const auto&) {});
+    return fail(ErrorKind::source_unavailable,
+                fmt::format("repository {} ({}) has not been read yet, and may have '{}', too", id,
+                            entry.client->row().url, request.product),
+                "Try again in a moment, or say which: --repository ID.");
+  }
   if (offering.size() == 1) return offering.front();
   if (offering.empty())
     return fail(ErrorKind::not_found, fmt::format("no repository has '{}'", request.product),

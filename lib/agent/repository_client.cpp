@@ -1,6 +1,7 @@
 // Every file read here is a signed target; its size and hash were checked by the updater before it
 // is parsed. Those that every cycle needs are kept, so that a cycle that finds nothing new is one
-// request, for the timestamp (but for one a day, which looks for a new root).
+// request, for the timestamp (but for one a day, which looks at every mirror for a newer root and
+// timestamp).
 #include "agent/repository_client.hpp"
 
 #include <fmt/ranges.h>

@@ -71,12 +71,23 @@ void Downloader::remove_artifact(const std::shared_ptr<ArtifactShared>& shared) 
 void Downloader::add_job(JobPtr job) {
   Artifact* artifact = artifact_of(*job);
   if (artifact == nullptr) return;
-  for (const auto mirror : artifact->mirrors) mirrors_.forgive(mirror, now_ms());
+  forgive(*artifact);
   jobs_.emplace(job->id, job);
   job->pending = job->frames;
   for (std::uint32_t frame = 0; frame < job->sources.size(); ++frame)
     if ((job->frames >> frame & 1) != 0) artifact->planner.add(job->wanted_frame(frame));
   enqueue(*artifact, job, false);
+}
+
+// Those that served wrong bytes may be well again, and the others gone.
+void Downloader::forgive(Artifact& artifact) {
+  std::erase_if(artifact.left_out, [&](const auto& entry) {
+    const auto& [mirror, since_ms] = entry;
+    if (now_ms() - since_ms < options_.dropped_retry_ms) return false;
+    artifact.mirrors.push_back(mirror);
+    return true;
+  });
+  for (const auto mirror : artifact.mirrors) mirrors_.forgive(mirror, now_ms());
 }
 
 void Downloader::cancel_job(JobId id) {
@@ -157,7 +168,7 @@ void Downloader::give_up(Artifact& artifact, const JobPtr& job) {
   auto url =
       content::bundle_path(artifact.shared->description.index->bundles[job->location().bundle]);
   if (!first) {
-    bool any = !artifact.mirrors.empty() || artifact.some_seem_wrong;
+    bool any = !artifact.mirrors.empty() || !artifact.left_out.empty();
     error = {any ? ErrorKind::verification_failed : ErrorKind::source_unavailable,
              any ? fmt::format("fetch {}: every mirror has served wrong bytes", url)
                  : fmt::format("fetch {}: the repository names no mirror that can be used", url),
@@ -193,7 +204,7 @@ void Downloader::assembled(JobId id, Assembly assembly) {
     handle_wrong(*artifact, job, assembly);
     return;
   }
-  convict(*job);
+  convict(*job, assembly.plain);
   jobs_.erase(id);
   // The compressed bytes are gone; the plain ones count until release().
   job->stored = Bytes();
@@ -206,7 +217,7 @@ void Downloader::assembled(JobId id, Assembly assembly) {
 // Who is to blame? Not a mirror, if the store gave a part; the one mirror, if only one served; and
 // if several did, one is asked for all of it.
 void Downloader::handle_wrong(Artifact& artifact, const JobPtr& job, const Assembly& assembly) {
-  for (auto& evidence : job->take_evidence()) job->evidence.push_back(evidence);
+  for (const auto& evidence : evidence_of(*job, assembly)) job->evidence.push_back(evidence);
   std::vector<MirrorId> sources;
   for (std::uint32_t frame = 0; frame < job->sources.size(); ++frame) {
     bool fetched = (job->frames >> frame & 1) != 0;
@@ -264,32 +275,26 @@ void Downloader::blame(MirrorId mirror, PieceJob& job) {
 // close the mirrors of all that the repository has. They are out for this artifact.
 void Downloader::leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job) {
   if (std::erase(artifact.mirrors, mirror) == 0) return;
-  artifact.some_seem_wrong = true;
+  artifact.left_out.emplace_back(mirror, now_ms());
   blame(mirror, job);
-  log_.warning("edge", "mirror {} is not asked for {} again: it served wrong bytes for piece {}",
+  log_.warning("edge",
+               "mirror {} is not asked for {} for a while: it served wrong bytes for piece {}",
                mirrors_.url(mirror), job.artifact->id.hex(), job.piece.value());
   for (const auto& [id, other] : jobs_)
     if (other->artifact == artifact.shared && other->pinned == mirror) other->pinned.reset();
   abort_requests(mirror, &artifact);
 }
 
-// The piece is right at last: whoever served a frame of it that is another one lied, or was lied
-// to.
-void Downloader::convict(PieceJob& job) {
-  if (job.evidence.empty()) return;
-  const auto right = job.take_evidence();
-  for (const auto& before : std::exchange(job.evidence, {})) {
-    auto now = std::find_if(right.begin(), right.end(), [&](const Evidence& evidence) {
-      return evidence.frame == before.frame;
-    });
-    if (now == right.end() || now->stored == before.stored || mirrors_.dropped(before.source))
-      continue;
-    blame(before.source, job);
+// The piece is right at last: whoever gave something else for a part of it lied, or was lied to.
+void Downloader::convict(PieceJob& job, ByteView right) {
+  for (const auto mirror : liars(job, right)) {
+    if (mirrors_.dropped(mirror)) continue;
+    blame(mirror, job);
     auto why = fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
                            job.artifact->id.hex());
-    log_.warning("edge", "mirror {} is not asked again: {}", mirrors_.url(before.source), why);
-    mirrors_.drop(before.source, why, now_ms());
-    abort_requests(before.source);
+    log_.warning("edge", "mirror {} is not asked again for a while: {}", mirrors_.url(mirror), why);
+    mirrors_.drop(mirror, why, now_ms());
+    abort_requests(mirror);
   }
 }
 

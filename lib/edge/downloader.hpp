@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -56,7 +57,7 @@ class Downloader final : private TransportEvents {
   struct Artifact {
     std::shared_ptr<ArtifactShared> shared;
     std::vector<MirrorId> mirrors;  // without those that seem to serve wrong bytes of it
-    bool some_seem_wrong = false;
+    std::vector<std::pair<MirrorId, std::uint64_t>> left_out;  // those, and since when
     FramePlanner planner;
     std::deque<JobPtr> queue;  // jobs with pending frames, in the order wanted
     RateMeter rate;
@@ -98,7 +99,8 @@ class Downloader final : private TransportEvents {
   void lift_pin(PieceJob& job);
   void blame(MirrorId mirror, PieceJob& job);
   void leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job);
-  void convict(PieceJob& job);
+  void convict(PieceJob& job, ByteView right);
+  void forgive(Artifact& artifact);
   void abort_requests(MirrorId mirror, const Artifact* of = nullptr);
   void abort_requests_without_takers(Artifact& artifact);
   void free_memory(PieceJob& job);

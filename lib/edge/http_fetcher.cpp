@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "edge/curl_handle.hpp"
 
@@ -61,6 +62,7 @@ class HttpFetcher final : public trust::Fetcher {
     return get(bases_.at(mirror) + '/' + path, max_bytes);
   }
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(bases_.size()); }
+  std::chrono::milliseconds spent() const override { return std::chrono::milliseconds(spent_ms_); }
 
  private:
   Result<Bytes> get(const std::string& url, std::uint64_t max_bytes) {

@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "content/merkle.hpp"
 
 namespace shoal::edge {
@@ -33,6 +35,11 @@ bool fill_from_store(const PieceJob& job, MutableByteView plain) {
   return true;
 }
 
+ByteView plain_frame(const PieceJob& job, ByteView piece, std::uint32_t frame) {
+  const std::size_t size = job.artifact->description.index->frame_size;
+  return piece.subspan(frame * size, size);
+}
+
 }  // namespace
 
 std::uint64_t all_frames(std::uint32_t count) { return count >= 64 ? ~0ULL : (1ULL << count) - 1; }
@@ -48,16 +55,6 @@ std::uint64_t PieceJob::cost() const {
 
 bool PieceJob::uses_store() const {
   return frames != all_frames(artifact->description.index->frames_per_piece());
-}
-
-std::vector<Evidence> PieceJob::take_evidence() const {
-  std::vector<Evidence> out;
-  for (std::uint32_t frame = 0; frame < sources.size(); ++frame)
-    if (has(frames, frame))
-      out.push_back(
-          {frame, sources[frame],
-           sha256(ByteView(stored).subspan(frame_offsets[frame], stored_frame_size(frame)))});
-  return out;
 }
 
 Result<std::shared_ptr<PieceJob>> make_job(JobId id, std::shared_ptr<ArtifactShared> artifact,
@@ -118,6 +115,26 @@ Assembly assemble(const PieceJob& job) {
   const auto& expected = (*artifact.piece_hashes)[job.piece.value()];
   if (content::piece_hash(plain) == expected) result.verdict = Assembly::Verdict::right;
   return result;
+}
+
+std::vector<Evidence> evidence_of(const PieceJob& job, const Assembly& wrong) {
+  if (wrong.verdict == Assembly::Verdict::store_failed) return {};
+  if (wrong.verdict == Assembly::Verdict::bad_frame)  // those behind it were not even looked at
+    return {{wrong.frame, job.sources[wrong.frame], std::nullopt}};
+  std::vector<Evidence> out;
+  for (std::uint32_t frame = 0; frame < job.sources.size(); ++frame)
+    if (has(job.frames, frame))
+      out.push_back({frame, job.sources[frame], sha256(plain_frame(job, wrong.plain, frame))});
+  return out;
+}
+
+std::vector<MirrorId> liars(const PieceJob& job, ByteView right) {
+  std::vector<MirrorId> out;
+  for (const auto& [frame, source, plain] : job.evidence) {
+    const bool lied = !plain || *plain != sha256(plain_frame(job, right, frame));
+    if (lied && std::find(out.begin(), out.end(), source) == out.end()) out.push_back(source);
+  }
+  return out;
 }
 
 }  // namespace shoal::edge

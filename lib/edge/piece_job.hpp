@@ -24,11 +24,12 @@ struct ArtifactShared {
   std::atomic<std::uint64_t> received_bytes{0};
 };
 
-// A frame as a mirror gave it when its piece was wrong: once the piece is right, it tells who lied.
+// What a mirror gave for a frame when the piece was wrong: once it is right, that tells who lied.
 struct Evidence {
   std::uint32_t frame = 0;
   MirrorId source = 0;
-  Digest stored;  // of the frame as it is in the bundle
+  // Of the plain bytes, which the piece's hash proves; there are other ways to compress the same.
+  std::optional<Digest> plain;  // none: it did not decompress
 };
 
 // The order to fetch one piece. Changed by the curl thread only; a worker reads it while
@@ -41,13 +42,13 @@ struct PieceJob {
   std::uint64_t pending = 0;   // needed, and in no request
   std::uint64_t received = 0;  // complete
   std::vector<std::uint32_t>
-      frame_offsets;               // of each frame in the piece's stored bytes, and the end
-  std::vector<MirrorId> sources;   // by frame: who served it
-  std::vector<MirrorId> tried;     // those that failed for this piece
-  std::optional<MirrorId> pinned;  // ask only this one: the bytes of several did not fit together
-  std::vector<MirrorId> shirkers;  // were, and did not bring all of it: not asked again
-  std::vector<MirrorId> blamed;    // served wrong bytes of it
-  std::vector<Evidence> evidence;
+      frame_offsets;                 // of each frame in the piece's stored bytes, and the end
+  std::vector<MirrorId> sources;     // by frame: who served it
+  std::vector<MirrorId> tried;       // those that failed for this piece
+  std::optional<MirrorId> pinned;    // ask only this one: the bytes of several did not fit together
+  std::vector<MirrorId> shirkers;    // were, and did not bring all of it: not asked again
+  std::vector<MirrorId> blamed;      // served wrong bytes of it
+  std::vector<Evidence> evidence;    // of all times that it was wrong
   Bytes stored;                      // laid out as in the bundle; allocated when admitted
   std::uint64_t reserved_bytes = 0;  // of the budget; 0: not admitted yet
   std::uint64_t wire_bytes = 0;
@@ -68,8 +69,6 @@ struct PieceJob {
   std::uint64_t cost() const;
   bool complete() const { return received == frames; }
   bool uses_store() const;
-  // The frames that were fetched, as they are in the bundle; the piece must be complete.
-  std::vector<Evidence> take_evidence() const;
 };
 
 std::uint64_t all_frames(std::uint32_t count);
@@ -93,5 +92,9 @@ struct Assembly {
 };
 // Any thread; blocks on the store and on computing.
 Assembly assemble(const PieceJob& job);
+// Of a piece that is wrong. Nothing where the store failed.
+std::vector<Evidence> evidence_of(const PieceJob& job, const Assembly& wrong);
+// Those who gave something else than the right piece has, each once.
+std::vector<MirrorId> liars(const PieceJob& job, ByteView right);
 
 }  // namespace shoal::edge

@@ -3,6 +3,7 @@
 // in Mirrors.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -22,6 +23,8 @@ class Fetcher {
                               std::uint64_t max_bytes) = 0;
   // How many mirrors there are to ask, in order of preference; at least 1.
   virtual std::uint32_t mirrors() const { return 1; }
+  // The time spent on files so far; by itself, it is not measured.
+  virtual std::chrono::milliseconds spent() const { return {}; }
 };
 
 }  // namespace shoal::trust

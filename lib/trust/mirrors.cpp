@@ -40,11 +40,11 @@ Mirrors::Mirrors(Fetcher& fetcher, const Limits& limits)
 
 Mirrors::Answer Mirrors::ask(std::uint32_t mirror, const std::string& path,
                              std::uint64_t max_bytes) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto before = fetcher_.spent();
   auto bytes = fetcher_.fetch(mirror, path, max_bytes);
   if (bytes && bytes->size() > max_bytes)
     bytes = fail(ErrorKind::too_large, fmt::format("{}: more than {} bytes", path, max_bytes));
-  return {std::move(bytes), std::chrono::steady_clock::now() - begin >= slow_file_};
+  return {std::move(bytes), fetcher_.spent() - before >= slow_file_};
 }
 
 std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path,
@@ -52,7 +52,7 @@ std::expected<Bytes, Mirrors::Failures> Mirrors::ask_all(const std::string& path
                                                          const Accept& accept) {
   Failures failures;
   for (std::uint32_t i = 0; i < count_; ++i) {
-    const std::uint32_t mirror = (first_ + i) % count_;
+    const std::uint32_t mirror = (next_ + i) % count_;
     auto [bytes, slow] = ask(mirror, path, max_bytes);
     if (bytes) {
       auto verdict = accept(*bytes);
@@ -89,7 +89,7 @@ Result<Bytes> Mirrors::fetch_newest(const std::string& path, std::uint64_t max_b
   Failures failures;
   std::vector<Candidate> candidates;
   for (std::uint32_t i = 0; i < count_; ++i) {
-    const std::uint32_t mirror = (first_ + i) % count_;
+    const std::uint32_t mirror = (next_ + i) % count_;
     auto [bytes, slow] = ask(mirror, path, max_bytes);
     if (bytes)
       candidates.push_back({mirror, slow, rank(*bytes), *std::move(bytes)});

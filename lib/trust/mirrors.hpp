@@ -36,8 +36,8 @@ class Mirrors {
   Result<Bytes> fetch_newest(const std::string& path, std::uint64_t max_bytes, const Rank& rank,
                              const Accept& accept);
 
-  // Index of the mirror that is asked first.
-  std::uint32_t first() const { return first_; }
+  // Index of the mirror whose bytes were accepted last.
+  std::uint32_t accepted() const { return accepted_; }
 
  private:
   struct Failures;
@@ -48,12 +48,16 @@ class Mirrors {
     bool slow = false;
   };
   Answer ask(std::uint32_t mirror, const std::string& path, std::uint64_t max_bytes);
-  void prefer(std::uint32_t mirror, bool slow) { first_ = (mirror + (slow ? 1 : 0)) % count_; }
+  void prefer(std::uint32_t mirror, bool slow) {
+    accepted_ = mirror;
+    next_ = (mirror + (slow ? 1 : 0)) % count_;
+  }
 
   Fetcher& fetcher_;
   std::chrono::milliseconds slow_file_;
   std::uint32_t count_;
-  std::uint32_t first_ = 0;
+  std::uint32_t accepted_ = 0;
+  std::uint32_t next_ = 0;  // is asked first
 };
 
 }  // namespace shoal::trust

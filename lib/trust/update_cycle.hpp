@@ -31,7 +31,7 @@ class UpdateCycle {
   Result<Bytes> fetch(const std::string& path, std::uint64_t max_bytes,
                       const Mirrors::Accept& accept);
   // Index of the mirror whose bytes were accepted last.
-  std::uint32_t first_mirror() const { return mirrors_.first(); }
+  std::uint32_t first_mirror() const { return mirrors_.accepted(); }
 
   const TrustedMetadata* trusted() const { return trusted_ ? &*trusted_ : nullptr; }
   const Limits& limits() const { return limits_; }

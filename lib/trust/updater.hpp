@@ -45,7 +45,8 @@ class Updater {
   // for first, and if it is the one that is kept, byte for byte, and all that is kept still holds,
   // that is the answer (false). Against the order of section 5, a new root alone is thus noticed
   // only with the next timestamp, or after a day (Limits::roots_asked_seconds): then all mirrors
-  // are asked for it, for one of them may hide it behind a timestamp of stolen keys.
+  // are asked for it, for one of them may hide it behind a timestamp of stolen keys; and for their
+  // timestamps, of which the newest is taken, for the first one's may be an old one.
   //
   // What `seen` knows, from an Updater before this one, is not even parsed; it is verified once a
   // target is asked for. An answer of false fills `seen` in; another leaves it.
@@ -57,7 +58,7 @@ class Updater {
   // 5.7: fetches and checks length and hash. Consistent snapshots where the root says so.
   Result<Bytes> download_target(const TargetInfo& target);
 
-  // Index of the mirror whose bytes were accepted last: the first to ask the next time.
+  // Index of the mirror whose bytes were accepted last.
   std::uint32_t first_mirror() const;
 
  private:

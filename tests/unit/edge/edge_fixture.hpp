@@ -113,6 +113,20 @@ struct Artifact {
   void put_on(TestServer& server) const {
     for (const auto& [path, bytes] : bundles) server.put(path, bytes);
   }
+  // The same plain bytes, compressed to others: a bit of each zstd frame's head means nothing.
+  void put_otherwise_compressed_on(TestServer& server) const {
+    auto changed = bundles;
+    for (const auto& piece : index->pieces) {
+      auto& bundle = changed.at(content::bundle_path(index->bundles[piece.bundle]));
+      std::uint64_t at = piece.offset;
+      for (const auto& frame : piece.frames) {
+        constexpr std::uint64_t kDescriptor = 4;
+        if (frame.compressed) bundle[at + kDescriptor] ^= 0x10;
+        at += frame.stored_size;
+      }
+    }
+    for (const auto& [path, bytes] : changed) server.put(path, bytes);
+  }
   transfer::EdgeArtifact description(std::vector<std::string> mirrors) const {
     return {index, hashes, store, std::move(mirrors)};
   }

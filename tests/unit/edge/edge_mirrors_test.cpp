@@ -43,6 +43,34 @@ TEST_F(EdgeClientTest, a_mirror_that_serves_a_wrong_part_and_shirks_the_rest_is_
   EXPECT_EQ(mirror(1).wrong_pieces, 0U);
 }
 
+// Then all of it, right, but compressed in another way than the honest one's: no proof against
+// that.
+TEST_F(EdgeClientTest, a_mirror_that_lied_cannot_have_an_honest_one_dropped) {
+  options.max_request_bytes = kFrameSize;
+  server.set_fault(Fault::wrong_once);
+  artifact.put_otherwise_compressed_on(server);
+  start({server.url(), second.url()});
+  edge->fetch(handle, wants(0, 1));
+  ASSERT_TRUE(wait_for(1));
+  EXPECT_TRUE(std::ranges::equal(events.pieces.at(0), artifact.plain(0)));
+  EXPECT_TRUE(loop.run_until([&] { return mirror(0).dropped; }));
+  EXPECT_GT(mirror(1).bytes, 0U);
+  EXPECT_FALSE(mirror(1).dropped);
+  EXPECT_EQ(mirror(1).wrong_pieces, 0U);
+}
+
+TEST_F(EdgeClientTest, the_only_mirror_is_asked_again_some_time_after_wrong_bytes) {
+  options.dropped_retry_ms = 0;
+  server.set_fault(Fault::wrong_bytes);
+  start();
+  edge->fetch(handle, wants(0, 1));
+  ASSERT_TRUE(wait_for_failures(1));
+  EXPECT_EQ(events.failures.at(0).first.kind, ErrorKind::verification_failed);
+  server.set_fault(Fault::none);
+  edge->fetch(handle, wants(0, 1));
+  ASSERT_TRUE(wait_for(1));
+}
+
 // Whoever publishes a product could sign what no mirror can serve.
 TEST_F(EdgeClientTest, wrong_bytes_without_right_ones_close_a_mirror_for_nothing_else) {
   auto wrong = *artifact.hashes;

@@ -176,7 +176,8 @@ bool TestServer::answer_normally(int fd, const Request& request, const Bytes& ob
   if (begin >= end && ranged) return send_text(fd, "HTTP/1.1 416 x\r\nContent-Length: 0\r\n\r\n");
   Bytes body(object.begin() + static_cast<std::ptrdiff_t>(begin),
              object.begin() + static_cast<std::ptrdiff_t>(end));
-  if (fault == Fault::wrong_bytes || fault == Fault::bait)
+  const bool wrong_now = fault == Fault::wrong_once && begin == 0 && !was_wrong_.exchange(true);
+  if (fault == Fault::wrong_bytes || fault == Fault::bait || wrong_now)
     for (auto& byte : body) byte = static_cast<std::uint8_t>(~byte);
   std::string head = ranged ? "HTTP/1.1 206 Partial Content\r\n" : "HTTP/1.1 200 OK\r\n";
   std::uint64_t shift = fault == Fault::wrong_range ? 1 : 0;

@@ -18,6 +18,7 @@ namespace shoal::test {
 enum class Fault {
   none,
   wrong_bytes,      // every byte of the body inverted
+  wrong_once,       // that, in the first answer that begins with the object
   bait,             // that, where the body begins with the object; 404 for the rest of it
   wrong_range,      // 206, but one byte further on
   ignores_range,    // 200 with the whole object
@@ -71,6 +72,7 @@ class TestServer {
   int listener_ = -1;
   std::thread acceptor_;
   std::atomic<Fault> fault_{Fault::none};
+  std::atomic<bool> was_wrong_{false};
   std::atomic<bool> closing_{false};
   std::atomic<std::uint64_t> connections_count_{0};
   mutable std::mutex mutex_;

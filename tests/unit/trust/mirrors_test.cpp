@@ -14,11 +14,14 @@ using ::testing::ElementsAre;
 struct FixedMirrors final : Fetcher {
   std::vector<Result<Bytes>> answers;
   std::vector<std::uint32_t> asked;
+  std::chrono::milliseconds all{}, takes{};
   Result<Bytes> fetch(std::uint32_t mirror, const std::string&, std::uint64_t) override {
     asked.push_back(mirror);
+    all += takes;
     return answers.at(mirror);
   }
   std::uint32_t mirrors() const override { return static_cast<std::uint32_t>(answers.size()); }
+  std::chrono::milliseconds spent() const override { return all; }
 };
 
 Result<Bytes> gives(std::string_view text) { return to_bytes(text); }
@@ -51,7 +54,7 @@ TEST_F(MirrorsTest, TheOneThatWasAcceptedIsAskedFirstTheNextTime) {
   web.answers = {gives("bad"), gives("good"), gives("good")};
   Mirrors mirrors(web, {});
   ASSERT_TRUE(mirrors.fetch("file", 10, accept_good));
-  EXPECT_EQ(mirrors.first(), 1U);
+  EXPECT_EQ(mirrors.accepted(), 1U);
   ASSERT_TRUE(mirrors.fetch("other", 10, accept_good));
   EXPECT_THAT(web.asked, ElementsAre(0, 1, 1));
   web.answers[1] = web.answers[2] = gives("bad");
@@ -63,14 +66,18 @@ TEST_F(MirrorsTest, TheOneThatWasAcceptedIsAskedFirstTheNextTime) {
 // It may be truthful, and still keep a client from a release of many files.
 TEST_F(MirrorsTest, AfterOneThatWasSlowTheNextIsAskedFirst) {
   web.answers = {gives("good"), gives("good")};
-  Limits limits;
-  limits.slow_file_ms = 0;  // all are
-  Mirrors mirrors(web, limits);
+  Mirrors mirrors(web, {});
+  web.takes = std::chrono::seconds(10);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(mirrors.fetch("file", 10, accept_good));
+  EXPECT_THAT(web.asked, ElementsAre(0, 1, 0));
+  EXPECT_EQ(mirrors.accepted(), 0U);
   auto rank = [](ByteView) { return std::uint64_t{1}; };
   ASSERT_TRUE(mirrors.fetch_newest("file", 10, rank, accept_good));
-  EXPECT_EQ(mirrors.first(), 0U);
-  EXPECT_THAT(web.asked, ElementsAre(0, 1, 0, 1, 0));
+  EXPECT_EQ(mirrors.accepted(), 1U);
+  web.asked.clear();
+  web.takes = std::chrono::milliseconds(9999);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(mirrors.fetch("file", 10, accept_good));
+  EXPECT_THAT(web.asked, ElementsAre(0, 0, 0));
 }
 
 TEST_F(MirrorsTest, NoMoreAreAskedThanTheLimitSays) {
@@ -112,7 +119,8 @@ TEST_F(MirrorsTest, OfAFileThatChangesTheNewestIsTaken) {
     web.asked.clear();
     Mirrors mirrors(web, {});
     auto bytes = mirrors.fetch_newest("file", 10, rank, accept);
-    return std::pair(bytes ? std::string(as_text(*bytes)) : bytes.error().message, mirrors.first());
+    return std::pair(bytes ? std::string(as_text(*bytes)) : bytes.error().message,
+                     mirrors.accepted());
   };
   EXPECT_EQ(fetch_newest({gives("good 1"), gives("bad 9"), gives("good 3"), gives("good 3")}),
             std::pair(std::string("good 3"), 2U));

@@ -232,7 +232,7 @@ TEST(Mirrors, OneThatLagsHidesAReleaseForADayOnly) {
   World world;
   ASSERT_TRUE(world.update().has_value());
   FakeRepository lagging = world.repository;
-  world.advance();
+  world.repository.advance();
   FakeMirrors mirrors;
   mirrors.all = {&lagging, &world.repository};
   Seen seen;
