@@ -86,9 +86,7 @@ TEST_F(EdgeClientTest, cancelled_pieces_do_not_come_and_the_others_do) {
   start();
   edge->fetch(handle, wants(0, 12));
   ASSERT_TRUE(loop.run_until([&] { return !server.requests().empty(); }));
-  std::vector<PieceIndex> unwanted;
-  for (std::uint32_t piece = 0; piece < 10; ++piece) unwanted.emplace_back(piece);
-  edge->cancel(handle, unwanted);
+  edge->cancel(handle, pieces(0, 10));
   server.open_gate();
   ASSERT_TRUE(wait_for(2));
   EXPECT_TRUE(events.pieces.contains(10));
