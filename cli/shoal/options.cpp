@@ -66,6 +66,9 @@ void add_install_options(CLI::App& app, Options& options) {
         options.request.library = std::filesystem::absolute(folder).lexically_normal().string();
       },
       "the folder for installs (default: the daemon's first)");
+  app.add_option("--repository", options.request.repository,
+                 "whose product it is, where several offer one of that name; see 'repo list'")
+      ->type_name("ID");
   app.add_option("--component", options.request.components, "a component; may be repeated")
       ->allow_extra_args(false);
 }

@@ -34,12 +34,15 @@ TEST(CommandLine, InstallTakesChannelOrVersion) {
   EXPECT_EQ(plain.request.kind, ChangeKind::install);
   EXPECT_EQ(plain.request.product, "game");
   EXPECT_FALSE(plain.request.channel || plain.request.version || plain.request.library);
+  EXPECT_FALSE(plain.request.repository);
   EXPECT_TRUE(plain.wait);
   EXPECT_EQ(good({"install", "game@beta"}).request.channel, "beta");
   EXPECT_EQ(good({"install", "game=1.0"}).request.version, "1.0");
-  auto full = good({"install", "--component", "base", "game", "--library", "/srv/x/../games",
-                    "--component", "de", "--priority", "background", "--no-wait"});
+  auto full =
+      good({"install", "--component", "base", "game", "--library", "/srv/x/../games", "--component",
+            "de", "--priority", "background", "--no-wait", "--repository", "3"});
   EXPECT_EQ(full.request.library, "/srv/games");
+  EXPECT_EQ(full.request.repository, 3);
   EXPECT_EQ(full.request.components, (std::vector<std::string>{"base", "de"}));
   EXPECT_EQ(full.request.priority, protocol::Priority::background);
   EXPECT_FALSE(full.wait);
