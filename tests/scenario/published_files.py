@@ -136,9 +136,9 @@ def bundles_that_lie():
             bench.check_untouched("1")
             if state == "waiting":
                 bench.cancel(machine.api.changes()[0]["id"])
+                machine.process.stop()  # that the mirror is left alone for a while is forgotten
+                machine.start().wait_ready()
             setattr(bench.edge, fault, None)
-        machine.process.stop()  # that the mirror is left alone for a while is forgotten
-        machine.start().wait_ready()
         bench.edge.ignore_ranges = "/bundles/"  # waits, says why, and goes on by itself
         change = bench.waits("update", "ranges")
         bench.edge.ignore_ranges = None
