@@ -23,6 +23,11 @@ MirrorLimits mirror_limits(const EdgeOptions& options) {
           options.low_speed_seconds * 1000, options.dropped_retry_ms};
 }
 
+std::string wrong_bytes_for(const PieceJob& job) {
+  return fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
+                     job.artifact->id.hex());
+}
+
 bool contains(const std::vector<MirrorId>& list, MirrorId mirror) {
   return std::find(list.begin(), list.end(), mirror) != list.end();
 }
@@ -204,7 +209,7 @@ void Downloader::assembled(JobId id, Assembly assembly) {
     handle_wrong(*artifact, job, assembly);
     return;
   }
-  convict(*job, assembly.plain);
+  convict(*artifact, *job, assembly.plain);
   jobs_.erase(id);
   // The compressed bytes are gone; the plain ones count until release().
   job->stored = Bytes();
@@ -264,19 +269,12 @@ void Downloader::restart(Artifact& artifact, const JobPtr& job, std::uint64_t fr
   enqueue(artifact, job, true);
 }
 
-void Downloader::blame(MirrorId mirror, PieceJob& job) {
-  if (contains(job.blamed, mirror)) return;
-  job.blamed.push_back(mirror);
-  mirrors_.blame(mirror, fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
-                                     job.artifact->id.hex()));
-}
-
 // No proof: whoever published the artifact may have signed what no mirror can serve, and would
 // close the mirrors of all that the repository has. They are out for this artifact.
-void Downloader::leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job) {
+void Downloader::leave_out(Artifact& artifact, MirrorId mirror, const PieceJob& job) {
   if (std::erase(artifact.mirrors, mirror) == 0) return;
   artifact.left_out.emplace_back(mirror, now_ms());
-  blame(mirror, job);
+  if (!mirrors_.dropped(mirror)) mirrors_.blame(mirror, wrong_bytes_for(job));
   log_.warning("edge",
                "mirror {} is not asked for {} for a while: it served wrong bytes for piece {}",
                mirrors_.url(mirror), job.artifact->id.hex(), job.piece.value());
@@ -286,12 +284,11 @@ void Downloader::leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job) {
 }
 
 // The piece is right at last: whoever gave something else for a part of it lied, or was lied to.
-void Downloader::convict(PieceJob& job, ByteView right) {
+void Downloader::convict(const Artifact& artifact, const PieceJob& job, ByteView right) {
   for (const auto mirror : liars(job, right)) {
     if (mirrors_.dropped(mirror)) continue;
-    blame(mirror, job);
-    auto why = fmt::format("it served wrong bytes for piece {} of {}", job.piece.value(),
-                           job.artifact->id.hex());
+    const auto why = wrong_bytes_for(job);
+    if (contains(artifact.mirrors, mirror)) mirrors_.blame(mirror, why);  // else it has been
     log_.warning("edge", "mirror {} is not asked again for a while: {}", mirrors_.url(mirror), why);
     mirrors_.drop(mirror, why, now_ms());
     abort_requests(mirror);

@@ -97,9 +97,8 @@ class Downloader final : private TransportEvents {
   void restart(Artifact& artifact, const JobPtr& job, std::uint64_t frames);
   void handle_wrong(Artifact& artifact, const JobPtr& job, const Assembly& assembly);
   void lift_pin(PieceJob& job);
-  void blame(MirrorId mirror, PieceJob& job);
-  void leave_out(Artifact& artifact, MirrorId mirror, PieceJob& job);
-  void convict(PieceJob& job, ByteView right);
+  void leave_out(Artifact& artifact, MirrorId mirror, const PieceJob& job);
+  void convict(const Artifact& artifact, const PieceJob& job, ByteView right);
   void forgive(Artifact& artifact);
   void abort_requests(MirrorId mirror, const Artifact* of = nullptr);
   void abort_requests_without_takers(Artifact& artifact);

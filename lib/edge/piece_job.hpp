@@ -47,7 +47,6 @@ struct PieceJob {
   std::vector<MirrorId> tried;       // those that failed for this piece
   std::optional<MirrorId> pinned;    // ask only this one: the bytes of several did not fit together
   std::vector<MirrorId> shirkers;    // were, and did not bring all of it: not asked again
-  std::vector<MirrorId> blamed;      // served wrong bytes of it
   std::vector<Evidence> evidence;    // of all times that it was wrong
   Bytes stored;                      // laid out as in the bundle; allocated when admitted
   std::uint64_t reserved_bytes = 0;  // of the budget; 0: not admitted yet
