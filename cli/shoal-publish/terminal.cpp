@@ -156,9 +156,10 @@ publish::AskPassphrase ask_passphrase(bool twice) {
       SHOAL_ASSIGN(auto again, ask(tty.get(), "The same again: ", false));
       const bool same = again == passphrase;
       ::explicit_bzero(again.data(), again.size());
-      if (!same) ::explicit_bzero(passphrase.data(), passphrase.size());
-      if (!same)
+      if (!same) {
+        ::explicit_bzero(passphrase.data(), passphrase.size());
         return fail(ErrorKind::wrong_passphrase, "the two passphrases differ", "Try again.");
+      }
     }
     return passphrase;
   };

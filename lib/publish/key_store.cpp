@@ -113,9 +113,10 @@ Result<std::size_t> KeyStore::create_missing(bool plain) {
   for (auto role : kKeyRoles) {
     const auto path = folder() / file_name_of(role);
     const auto its_public = public_file_of(path);
-    if (find_file(role) == path)
+    const auto found = find_file(role);
+    if (found == path)
       add_public_half(path);
-    else if (!has(role) && is_there(its_public))
+    else if (!found && is_there(its_public))
       return fail(ErrorKind::conflict,
                   fmt::format("{} is there, without its secret half", its_public.native()),
                   "Bring its secret key back, or name another folder with --keys.");
