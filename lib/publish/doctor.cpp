@@ -253,7 +253,14 @@ class Doctor {
 
   // Those with files of their own are given up by deleting them: see check_not_given_up().
   void check_pending() {
-    for (const auto& [file, proposal] : pending_proposals(layout_)) {
+    const auto readable = pending_proposals(layout_);
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(layout_.pending(), error), end;
+         !error && entry != end; entry.increment(error))
+      if (entry->path().extension() == ".proposal" && !readable.contains(entry->path()))
+        find(Severity::note, entry->path().stem(), "a proposal for it cannot be read",
+             fmt::format("Put {} back from a copy, or delete it.", entry->path().native()));
+    for (const auto& [file, proposal] : readable) {
       const auto role = file.stem().native();
       if (!can_be_applied(proposal, state_, now_)) {
         find(Severity::note, role,

@@ -171,6 +171,8 @@ TEST_F(Waiting, TheDoctorTellsHowEachIsGivenUp) {
   environment.now += std::chrono::days(91);
   EXPECT_EQ(advice(), "");
   EXPECT_THAT(advice("can no longer be applied"), HasSubstr("Delete " + pending("game").native()));
+  ASSERT_TRUE(write_quickly(pending("game"), as_bytes("{")));
+  EXPECT_THAT(advice("cannot be read"), HasSubstr("Put " + pending("game").native() + " back"));
 }
 
 // The date that was proposed is past: nobody can apply it any more, and the product would expire.
